@@ -1,0 +1,75 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Every target is built in Swift 6 language mode; these are the stricter rules of the next one that already hold here.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "StickyServer",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "StickyServer", targets: ["StickyServer"]),
+        .library(name: "StickyTLS", targets: ["StickyTLS"]),
+        .library(name: "StickyNIO", targets: ["StickyNIO"]),
+        .executable(name: "sticky-demo", targets: ["StickyDemo"]),
+    ],
+    traits: [
+        .trait(name: "NIO", description: "StickyNIO and the demo server, on swift-nio."),
+        .default(enabledTraits: []),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    ],
+    targets: [
+        // What Swift cannot import from the platform: control messages, spawning, the crash notice.
+        .target(name: "CStickyServer"),
+        .target(
+            name: "StickyServer",
+            dependencies: ["CStickyServer", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
+        // The system's libssl and libcrypto.
+        .systemLibrary(name: "CTLS", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .target(name: "StickyTLS", dependencies: ["CTLS", "StickyServer"], swiftSettings: strict),
+        .target(
+            name: "StickyNIO",
+            dependencies: [
+                "StickyServer", "StickyTLS",
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["NIO"])),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "StickyDemo",
+            dependencies: [
+                "StickyServer", "StickyTLS", "StickyNIO",
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(
+                    name: "ArgumentParser",
+                    package: "swift-argument-parser",
+                    condition: .when(traits: ["NIO"])
+                ),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "StickyServerTests", dependencies: ["StickyServer"], swiftSettings: strict),
+        .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
+        .testTarget(
+            name: "StickyNIOTests",
+            dependencies: [
+                "StickyNIO",
+                .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
+            ],
+            swiftSettings: strict
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,72 @@
+// What Swift cannot import from the platform: the CMSG macros, calls that only exist behind _GNU_SOURCE, variadic
+// functions and the wait-status macros. Each function does one system call or expands one macro.
+#ifndef CSTICKYSERVER_H
+#define CSTICKYSERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+// The most descriptors one hand-off message carries.
+#define STICKY_MAX_DESCRIPTORS 16
+
+// sendmsg(2) of one message with `count` descriptors as SCM_RIGHTS, without SIGPIPE and without blocking.
+// Returns the bytes sent, or -errno.
+ssize_t sticky_send(int socket, const void *bytes, size_t length, const int *descriptors, int count);
+
+// recvmsg(2) of one message; every descriptor arrives close-on-exec. `*count` holds the room in `descriptors` and
+// receives how many came. Returns the bytes received (0 at end of file), or -errno; -EMSGSIZE when the kernel cut the
+// message or its descriptors (those that came are closed).
+ssize_t sticky_receive(int socket, void *bytes, size_t capacity, int *descriptors, int *count, int blocking);
+
+// A connected pair for the control socket: SOCK_SEQPACKET where it exists, SOCK_STREAM on Darwin; close-on-exec.
+// Returns 0 or -errno.
+int sticky_control_pair(int pair[2]);
+
+// accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC. Returns the descriptor, or -errno.
+int sticky_accept(int listener, void *address, socklen_t *length);
+
+// fcntl(2) is variadic. 0 or -errno.
+int sticky_set_nonblocking(int descriptor, int on);
+int sticky_set_cloexec(int descriptor, int on);
+
+// posix_spawn(3) of `path` with `control` at descriptor 3 and nothing else open above 2, default signal dispositions,
+// an empty mask and a process group of its own. Returns 0 or an errno value.
+int sticky_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], int control);
+
+// A descriptor that becomes readable when `pid` ends (pidfd_open(2)), or -errno (-ENOSYS off Linux).
+int sticky_pidfd(pid_t pid);
+
+// The usable cores: sched_getaffinity(2) on Linux, the online processors elsewhere.
+int sticky_affinity_count(void);
+
+// Wait-status macros (wait(2)).
+int sticky_exited(int status);
+int sticky_exit_code(int status);
+int sticky_term_signal(int status);
+
+// `stderr` and `environ` are mutable globals, which Swift 6 refuses.
+char **sticky_environ(void);
+
+// prctl(2): the signal this process gets when the thread that started it ends. 0 or -errno; -ENOSYS off Linux.
+int sticky_set_parent_death_signal(int signal);
+
+// MARK: - Signal handlers. They run on an interrupted thread and may only make async-signal-safe calls
+// (signal-safety(7)), which the Swift runtime does not promise for compiled Swift; so they are written here.
+
+// Writes the number of each `signal` that arrives as one byte to `pipe`, which must be non-blocking. 0 or -errno.
+int sticky_signal_to_pipe(int signal, int pipe);
+
+// The crash notice: on SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV and SIGSYS sends `frame` (with the signal's
+// number in its last byte) on `control`, shuts down every client socket noted with sticky_crash_note_descriptor, and
+// then lets the handler that was installed before (Swift's backtracer) run. 0 or -errno.
+int sticky_crash_notice_install(int control, const void *frame, size_t length);
+
+// Tells the crash notice that client sockets reach up to `descriptor`.
+void sticky_crash_note_descriptor(int descriptor);
+
+// Ends the process at once after `seconds` (alarm(2) with its default action), whatever its threads are doing.
+void sticky_exit_after(unsigned seconds);
+
+#endif
