@@ -60,7 +60,15 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "StickyServerTests", dependencies: ["StickyServer"], swiftSettings: strict),
+        // The server that cluster tests run as real processes.
+        .executableTarget(
+            name: "ClusterFixture",
+            dependencies: ["StickyServer", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/ClusterFixture",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "StickyServerTests", dependencies: ["StickyServer", "ClusterFixture"], swiftSettings: strict),
         .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
         .testTarget(
             name: "StickyNIOTests",

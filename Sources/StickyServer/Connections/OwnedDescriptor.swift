@@ -15,7 +15,7 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     }
 
     deinit {
-        close(number)
+        Libc.close(number)
     }
 
     /// Gives the descriptor up without closing it.
@@ -40,7 +40,7 @@ public struct OwnedConnection: ~Copyable, Sendable {
 
     deinit {
         shutdown(number, CInt(SHUT_RDWR))
-        close(number)
+        Libc.close(number)
     }
 
     /// Gives the socket up without ending the connection.
@@ -52,6 +52,6 @@ public struct OwnedConnection: ~Copyable, Sendable {
 
     /// Closes this process's copy and leaves the connection to whoever holds another one.
     consuming func release() {
-        close(relinquish())
+        Libc.close(relinquish())
     }
 }

@@ -1,12 +1,136 @@
-/// The worker's side of the cluster: who it is, and how it speaks to the others.
+internal import CStickyServer
+internal import Synchronization
+
+/// The worker's side of the cluster: who it is, and how it speaks to the others. Safe on any thread.
 public final class Worker: Sendable {
-    /// The place of this worker, 0 ..< N, which outlives its process.
+    /// The place of this worker, 0 ..< ``slots``, which outlives its process.
     public let slot: Int
+    /// How many slots the server has.
+    public let slots: Int
     /// Counts the starts of this slot's process, from 1.
     public let generation: Int
 
-    init(slot: Int, generation: Int) {
-        self.slot = slot
-        self.generation = generation
+    let control: ControlSocket
+    let wakePipe: WakePipe
+    private let maximumMessageLength: Int
+    private let outbox: Mutex<OutboundQueue>
+    private let open = Atomic<Int>(0)
+    private let drainIsWanted = Atomic<Bool>(false)
+    private let readyIsWanted = Atomic<Bool>(false)
+
+    init(_ environment: WorkerEnvironment, configuration: Configuration) throws(StickyServerError) {
+        slot = environment.slot
+        slots = environment.slots
+        generation = environment.generation
+        control = ControlSocket(owning: environment.control)
+        wakePipe = try WakePipe()
+        maximumMessageLength = configuration.maximumMessageLength
+        outbox = Mutex(OutboundQueue(limit: configuration.messageQueueLimit))
+    }
+
+    /// Connections that this worker has and whose lease is not gone.
+    public var openConnections: Int { open.load(ordering: .relaxed) }
+
+    /// Whether the worker takes no more connections and ends when the last one does.
+    public var isDraining: Bool { drainIsWanted.load(ordering: .relaxed) }
+
+    /// Asks for a successor: this worker gets no more connections, finishes what it has and ends. For workers that
+    /// have grown too large or too old.
+    public func drain() {
+        guard !drainIsWanted.exchange(true, ordering: .relaxed) else { return }
+        wakePipe.wake()
+    }
+
+    /// Sends bytes to the master, to another slot or to all others, in order.
+    ///
+    /// Throws `messageTooLarge`, or `messageQueueFull` when the master does not keep up; nothing was sent then. Whether
+    /// the receiver is alive is not known here: the master tells it as ``MasterEvent/messageDropped(from:to:bytes:)``.
+    public func send(_ payload: [UInt8], to target: MessageTarget = .master) throws(StickyServerError) {
+        guard payload.count <= maximumMessageLength else { throw .messageTooLarge(payload.count, maximumMessageLength) }
+        let frames = MessageFragment.frames(.messageToMaster, party: target.party, payload: payload)
+        let outcome: Result<Bool, StickyServerError> = outbox.withLock { outbox in
+            guard outbox.hasRoom(for: payload.count) else {
+                return .failure(
+                    StickyServerError(.messageQueueFull, "the master does not keep up with this worker's messages"))
+            }
+            for frame in frames { outbox.append(frame) }
+            return .success(outbox.flush { control.send($0) } == .full)
+        }
+        // What did not fit now is sent by the control loop.
+        if try outcome.get() { wakePipe.wake() }
+    }
+
+    /// Hands a connection on to the slot that it belongs to, with the bytes that were read from it so far.
+    ///
+    /// A connection is handed on at most once. Throws `rehomeRefused`; the connection has ended then.
+    public func rehome(
+        _ socket: consuming PausedSocket, to slot: Int, prelude: [UInt8]? = nil
+    ) throws(StickyServerError) {
+        var entry = ConnectionEntry(socket)
+        if let prelude { entry.prelude = prelude }
+        guard entry.hops == 0 else {
+            throw StickyServerError(.rehomeRefused, "the connection of \(entry.peer) was handed on before")
+        }
+        guard entry.prelude.count <= ConnectionEntry.maximumPrelude, let target = UInt16(exactly: slot) else {
+            throw StickyServerError(
+                .rehomeRefused, "cannot hand on \(entry.prelude.count) bytes to slot \(slot): at most "
+                    + "\(ConnectionEntry.maximumPrelude) bytes can travel with a connection")
+        }
+        var writer = FrameWriter()
+        Frame.begin(.rehome, in: &writer)
+        writer.append(target)
+        entry.write(to: &writer)
+        Frame.finish(&writer)
+        switch control.send(writer.bytes, descriptors: [socket.descriptor]) {
+        case .done:
+            socket.release()
+        case .full:
+            throw StickyServerError(.rehomeRefused, "the master is too busy to take the connection of \(entry.peer)")
+        case .lost(let errno):
+            throw .system(.controlSocketLost, "the master is gone", errno)
+        }
+    }
+
+    // MARK: - For the control loop
+
+    func makeLease() -> ConnectionLease {
+        open.add(1, ordering: .relaxed)
+        return ConnectionLease { [self] in
+            let left = open.subtract(1, ordering: .acquiringAndReleasing).newValue
+            if left == 0, isDraining { wakePipe.wake() }
+        }
+    }
+
+    func markDraining() {
+        drainIsWanted.store(true, ordering: .relaxed)
+    }
+
+    func announceReady() {
+        readyIsWanted.store(true, ordering: .releasing)
+        wakePipe.wake()
+    }
+
+    /// True once, when the handler has started.
+    func takeReady() -> Bool {
+        readyIsWanted.exchange(false, ordering: .acquiring)
+    }
+
+    /// Sends a frame of the control loop itself, behind the messages that wait.
+    func post(_ frame: [UInt8]) {
+        outbox.withLock { $0.append(frame) }
+    }
+
+    func flushOutbox() -> ControlSocket.Outcome {
+        outbox.withLock { outbox in outbox.flush { control.send($0) } }
+    }
+
+    var hasOutbound: Bool { outbox.withLock { !$0.isEmpty } }
+}
+
+extension StickyServerError {
+    static func messageTooLarge(_ count: Int, _ limit: Int) -> StickyServerError {
+        StickyServerError(
+            .messageTooLarge,
+            "the message has \(count) bytes; at most \(limit) are allowed (configuration.maximumMessageLength)")
     }
 }

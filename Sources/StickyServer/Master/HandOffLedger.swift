@@ -1,0 +1,32 @@
+/// The sockets that were sent to one worker and not yet receipted, in the order in which they were sent.
+///
+/// The master keeps its own copy of each until the receipt. A receipt names only a count: both ends see the frames in
+/// the same order, so the oldest are meant.
+struct HandOffLedger: ~Copyable, Sendable {
+    private var sent = NonCopyableQueue<HeldSocket>()
+    /// Sockets that were receipted in this worker's life.
+    private(set) var receipted = 0
+
+    var count: Int { sent.count }
+
+    mutating func add(_ held: consuming HeldSocket) {
+        sent.append(held)
+    }
+
+    /// The worker owns the oldest `count` sockets: this process's copies are closed. False when the worker claims more
+    /// than it was sent.
+    mutating func receipt(_ count: Int) -> Bool {
+        guard count <= sent.count else { return false }
+        for _ in 0..<count {
+            guard let held = sent.popFirst() else { return false }
+            held.takeSocket().release()
+        }
+        receipted += count
+        return true
+    }
+
+    /// The newest socket that was not receipted, for the next process. Nil when all are taken back.
+    mutating func takeBack() -> HeldSocket? {
+        sent.popLast()
+    }
+}

@@ -1,0 +1,167 @@
+internal import CStickyServer
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// One listening socket of the master.
+final class Listener {
+    let descriptor: OwnedDescriptor
+    /// Where it really listens: the port that the system chose for port 0.
+    let address: SocketAddress
+    let index: Int
+    private let unixPath: String?
+
+    /// Binds and listens (bind(2), listen(2)).
+    init(_ wanted: ListenAddress, index: Int) throws(StickyServerError) {
+        self.index = index
+        var opened = Listener.open(wanted.address, dualStack: wanted.dualStack)
+        var target = wanted.address
+        if case .failure(let errno) = opened, [EAFNOSUPPORT, EADDRNOTAVAIL].contains(errno), let fallback = wanted.fallback {
+            target = fallback
+            opened = Listener.open(fallback, dualStack: false)
+        }
+        let number: CInt
+        switch opened {
+        case .success(let descriptor): number = descriptor
+        case .failure(let errno): throw Listener.error(target, errno)
+        }
+        descriptor = OwnedDescriptor(owning: number)
+        if case .unix(let path) = target.storage { unixPath = path } else { unixPath = nil }
+        Listener.setOptions(number, wanted)
+        guard listen(number, CInt(clamping: wanted.backlog)) == 0 else { throw Listener.error(target, errno) }
+        address = Listener.boundAddress(number) ?? target
+    }
+
+    /// Removes a Unix socket's file; the descriptor closes with the object.
+    func removeFile() {
+        if let unixPath { unlink(unixPath) }
+    }
+
+    enum Accepted: ~Copyable {
+        case connection(OwnedConnection, peer: SocketAddress)
+        case nothing
+        /// This connection is gone already or of no known kind; the next may be fine.
+        case skip
+        /// No descriptors or memory: accepting again at once would spin.
+        case exhausted(errno: CInt)
+    }
+
+    /// accept(2), non-blocking.
+    func accept() -> Accepted {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let number = sticky_accept(descriptor.number, &storage, &length)
+        if number >= 0 {
+            let connection = OwnedConnection(owning: number)
+            guard let peer = SocketAddress(storage, length: length) else { return .skip }
+            return .connection(connection, peer: peer)
+        }
+        switch -number {
+        case EAGAIN, EWOULDBLOCK: return .nothing
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted(errno: -number)
+        // accept(2): errors of the new connection are reported here and mean no more than that one.
+        default: return .skip
+        }
+    }
+
+    /// The address that this connection's client used. Only a wildcard listener has to ask.
+    func localAddress(of connection: borrowing OwnedConnection) -> SocketAddress {
+        guard address.isWildcard else { return address }
+        return Listener.boundAddress(connection.number) ?? address
+    }
+
+    private enum Opened {
+        case success(CInt)
+        case failure(errno: CInt)
+    }
+
+    private static func open(_ address: SocketAddress, dualStack: Bool) -> Opened {
+        let family =
+            switch address.storage {
+            case .ipv4: AF_INET
+            case .ipv6: AF_INET6
+            case .unix: AF_UNIX
+            }
+        #if canImport(Glibc)
+        let number = socket(family, CInt(SOCK_STREAM.rawValue), 0)
+        #else
+        let number = socket(family, SOCK_STREAM, 0)
+        #endif
+        guard number >= 0 else { return .failure(errno: errno) }
+        _ = sticky_set_cloexec(number, 1)
+        _ = sticky_set_nonblocking(number, 1)
+        set(number, SOL_SOCKET, SO_REUSEADDR, 1)
+        if case .ipv6 = address.storage { set(number, CInt(IPPROTO_IPV6), IPV6_V6ONLY, dualStack ? 0 : 1) }
+        if case .unix(let path) = address.storage { removeStaleSocket(path) }
+        let status = address.withNative { bind(number, $0, $1) }
+        if status == 0 { return .success(number) }
+        let failure = status == nil ? ENAMETOOLONG : errno
+        Libc.close(number)
+        return .failure(errno: failure)
+    }
+
+    /// A Unix socket's file outlives its server. It is stale when nobody accepts there.
+    private static func removeStaleSocket(_ path: String) {
+        #if canImport(Glibc)
+        let probe = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+        #else
+        let probe = socket(AF_UNIX, SOCK_STREAM, 0)
+        #endif
+        guard probe >= 0 else { return }
+        defer { Libc.close(probe) }
+        let status = SocketAddress.unix(path: path).withNative { connect(probe, $0, $1) }
+        if status == -1, errno == ECONNREFUSED { unlink(path) }
+    }
+
+    private static func setOptions(_ number: CInt, _ wanted: ListenAddress) {
+        if case .unix = wanted.address.storage { return }
+        // Accepted sockets inherit it, which saves a call for each.
+        if wanted.noDelay { set(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
+        #if os(Linux)
+        if wanted.deferAccept > 0 {
+            set(number, CInt(IPPROTO_TCP), TCP_DEFER_ACCEPT, CInt(clamping: wanted.deferAccept))
+        }
+        #endif
+    }
+
+    private static func set(_ number: CInt, _ level: CInt, _ option: CInt, _ value: CInt) {
+        var value = value
+        setsockopt(number, level, option, &value, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    private static func boundAddress(_ number: CInt) -> SocketAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let status = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+        }
+        return status == 0 ? SocketAddress(storage, length: length) : nil
+    }
+
+    private static func error(_ address: SocketAddress, _ errno: CInt) -> StickyServerError {
+        switch errno {
+        case EADDRINUSE:
+            StickyServerError(
+                .addressInUse,
+                "\(address) is in use by another process: stop it or choose another port "
+                    + "(«ss -ltnp» shows who listens)", errno: errno)
+        case EACCES, EPERM:
+            StickyServerError(
+                .permissionDenied,
+                "not allowed to listen on \(address): ports below 1024 need root or CAP_NET_BIND_SERVICE, "
+                    + "and a Unix socket a folder that this user may write to", errno: errno)
+        case EADDRNOTAVAIL:
+            StickyServerError(
+                .addressNotAvailable, "\(address) is not an address of this machine («ip address» lists them)",
+                errno: errno)
+        case ENAMETOOLONG:
+            StickyServerError(.invalidAddress, "the path of \(address) is longer than a Unix socket's can be", errno: errno)
+        default:
+            .system(.listenFailed, "cannot listen on \(address)", errno)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+internal import Synchronization
+
+/// What other threads ask of the master's loop.
+enum MasterCommand: Sendable {
+    case stop
+    case send(payload: [UInt8], to: MessageTarget, done: @Sendable (StickyServerError?) -> Void)
+}
+
+/// Who gets a message.
+public struct MessageTarget: Sendable, Hashable {
+    let party: UInt16
+
+    /// The worker of one slot.
+    public static func slot(_ number: Int) -> MessageTarget {
+        MessageTarget(party: UInt16(clamping: min(max(number, 0), Int(MessageFragment.everyone) - 1)))
+    }
+
+    /// Every worker; a worker that sends it is not among them.
+    public static let everyone = MessageTarget(party: MessageFragment.everyone)
+
+    /// The master.
+    public static let master = MessageTarget(party: MessageFragment.master)
+}
+
+/// Carries commands to the master's loop. Safe on any thread.
+final class Mailbox: Sendable {
+    private struct State: Sendable {
+        var commands: [MasterCommand] = []
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    let wakePipe: WakePipe
+
+    init() throws(StickyServerError) {
+        wakePipe = try WakePipe()
+    }
+
+    /// False when the loop has ended and nobody will look.
+    @discardableResult
+    func post(_ command: MasterCommand) -> Bool {
+        let isOpen = state.withLock { state in
+            if !state.isClosed { state.commands.append(command) }
+            return !state.isClosed
+        }
+        if isOpen { wakePipe.wake() }
+        return isOpen
+    }
+
+    func take() -> [MasterCommand] {
+        state.withLock { state in
+            defer { state.commands = [] }
+            return state.commands
+        }
+    }
+
+    /// Ends the mailbox and gives what nobody will do.
+    func close() -> [MasterCommand] {
+        state.withLock { state in
+            state.isClosed = true
+            defer { state.commands = [] }
+            return state.commands
+        }
+    }
+}

@@ -1,0 +1,134 @@
+internal import Logging
+
+extension MasterLoop {
+    /// How many connections one listener may bring before the workers are served.
+    private static let batch = 64
+    /// How long the master leaves the backlog alone when the system is out of descriptors or memory.
+    private static let resourcePause: Duration = .milliseconds(100)
+
+    func acceptConnections(_ listener: Listener) {
+        guard stop == nil else { return }
+        let now = clock.now
+        for _ in 0..<Self.batch {
+            guard heldSockets < configuration.limits.held else {
+                pauseAccepting(.holdingTooMany, because: .holdingTooMany)
+                return
+            }
+            switch listener.accept() {
+            case .connection(let connection, let peer):
+                let local = listener.localAddress(of: connection)
+                let route = router.route(peer)
+                let socket = PausedSocket(
+                    connection: connection, peer: peer, local: local, listener: listener.index, reason: route.reason)
+                heldSockets += 1
+                place(HeldSocket(socket, route: route, arrived: now))
+            case .skip:
+                continue
+            case .nothing:
+                return
+            case .exhausted(let errno):
+                logger.warning(
+                    "cannot accept: out of descriptors or memory",
+                    metadata: ["error": "\(Libc.describe(errno: errno))"])
+                pauseAccepting(.outOfResources(until: now + Self.resourcePause), because: .outOfResources)
+                return
+            }
+        }
+    }
+
+    private func pauseAccepting(_ pause: AcceptPause, because reason: PauseReason) {
+        guard acceptPause == nil else { return }
+        acceptPause = pause
+        publish(.acceptPaused(reason: reason))
+    }
+
+    func resumeAccepting(_ now: ContinuousClock.Instant) {
+        switch acceptPause {
+        case .holdingTooMany:
+            // Half-way down, so that a full master does not switch back and forth with every connection.
+            guard heldSockets <= configuration.limits.held / 2 else { return }
+        case .outOfResources(let until):
+            guard now >= until else { return }
+        case nil:
+            return
+        }
+        acceptPause = nil
+        publish(.acceptResumed)
+    }
+
+    // MARK: - Placing
+
+    /// Gives a socket to its slot, to wait there or to be sent on at once; or to another slot, as the policy says.
+    func place(_ held: consuming HeldSocket) {
+        let home = slots[held.route.home]
+        if home.hasRoom(configuration.limits) {
+            home.waiting.append(held)
+            return
+        }
+        let policy = configuration.whenUnavailable
+        let canWait = home.state.isAlive && home.waiting.count < configuration.limits.waitingPerSlot
+        if canWait, policy.patience > .zero {
+            home.waiting.append(held)
+            return
+        }
+        if policy.reroutes, let other = otherSlot(than: home, for: held.route.hash) {
+            other.waiting.append(held.with(reason: .rerouted))
+            return
+        }
+        // Nobody can take it at the moment. With the policy to re-route it waits for whoever is first.
+        if canWait, policy.reroutes || policy.patience > .zero {
+            home.waiting.append(held)
+            return
+        }
+        drop(held, slot: home.number, reason: home.state.isAlive ? .queueFull : .unavailable)
+    }
+
+    private func otherSlot(than home: Slot, for hash: UInt64) -> Slot? {
+        router.choice(for: hash) { $0 != home.number && slots[$0].hasRoom(configuration.limits) }.map { slots[$0] }
+    }
+
+    func drop(_ held: consuming HeldSocket, slot: Int, reason: DropReason) {
+        heldSockets -= 1
+        let peer = held.socket.peer
+        logger.debug("connection dropped", metadata: ["peer": "\(peer)", "slot": "\(slot)", "reason": "\(reason)"])
+        events.publish(.connectionDropped(slot: slot, reason: reason, peer: peer), to: .connections)
+    }
+
+    // MARK: - Waiting
+
+    /// When the oldest socket that waits for this slot loses its patience; nil while nothing waits in vain.
+    func waitingDeadline(_ slot: Slot) -> ContinuousClock.Instant? {
+        guard slot.waiting.count > 0, let oldest = slot.waiting.withElement(at: 0, { $0.arrived }) else { return nil }
+        return max(oldest + configuration.whenUnavailable.patience, slot.nextExpiry ?? oldest)
+    }
+
+    /// Sends sockets that have waited long enough to their next choice, or drops them.
+    func expireWaiting(_ now: ContinuousClock.Instant) {
+        for slot in slots {
+            guard let deadline = waitingDeadline(slot), now >= deadline else { continue }
+            slot.nextExpiry = nil
+            for _ in 0..<slot.waiting.count {
+                guard let held = slot.waiting.popFirst() else { break }
+                expire(held, in: slot, now: now)
+            }
+            // Those that are left have nowhere to go yet: look again soon and not in a spin.
+            if slot.waiting.count > 0 { slot.nextExpiry = now + .milliseconds(50) }
+        }
+    }
+
+    private func expire(_ held: consuming HeldSocket, in slot: Slot, now: ContinuousClock.Instant) {
+        let policy = configuration.whenUnavailable
+        let waited = now - held.arrived
+        if waited < policy.patience || slot.hasRoom(configuration.limits) {
+            slot.waiting.append(held)
+        } else if !policy.reroutes {
+            drop(held, slot: slot.number, reason: .unavailable)
+        } else if let other = otherSlot(than: slot, for: held.route.hash) {
+            other.waiting.append(held.with(reason: .rerouted))
+        } else if slots.contains(where: { $0.state.isAlive }), waited < policy.patience + configuration.bootLimit {
+            slot.waiting.append(held)
+        } else {
+            drop(held, slot: slot.number, reason: .unavailable)
+        }
+    }
+}

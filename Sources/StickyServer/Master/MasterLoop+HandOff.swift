@@ -1,0 +1,143 @@
+internal import Logging
+
+extension MasterLoop {
+    /// Passes on what waits, as far as the workers take it.
+    func flushSlots() {
+        for slot in slots where slot.waiting.count > 0 { flush(slot) }
+    }
+
+    private func flush(_ slot: Slot) {
+        while slot.waiting.count > 0, slot.isConnected, !slot.isBlocked, let process = slot.process {
+            let room = configuration.limits.unreceiptedPerWorker - process.ledger.count
+            guard room > 0 else { return }
+            switch sendBatch(of: slot, to: process, atMost: min(room, ControlSocket.maximumDescriptors)) {
+            case .done:
+                continue
+            case .full:
+                slot.isBlocked = true
+                return
+            case .lost:
+                endControl(process)
+                return
+            }
+        }
+    }
+
+    private func sendBatch(of slot: Slot, to process: WorkerProcess, atMost limit: Int) -> ControlSocket.Outcome {
+        var descriptors: [CInt] = []
+        Frame.begin(.connections, in: &frameWriter)
+        while descriptors.count < min(limit, slot.waiting.count) {
+            let fits = slot.waiting.withElement(at: descriptors.count) { held in
+                let needed = ConnectionEntry.room(forPrelude: held.socket.prelude.count)
+                // The first always fits: a prelude has its own limit.
+                guard descriptors.isEmpty || frameWriter.bytes.count + needed <= Frame.maximumLength else { return false }
+                ConnectionEntry(held.socket).write(to: &frameWriter)
+                descriptors.append(held.socket.descriptor)
+                return true
+            }
+            guard fits == true else { break }
+        }
+        frameWriter.replace(at: 2, with: UInt16(clamping: descriptors.count))
+        Frame.finish(&frameWriter)
+        guard let outcome = process.send(frameWriter.bytes, descriptors: descriptors) else { return .lost(errno: 0) }
+        guard outcome == .done else { return outcome }
+        for _ in descriptors {
+            guard let held = slot.waiting.popFirst() else { break }
+            if events.wants(.connections) {
+                events.publish(
+                    .connectionRouted(slot: slot.number, reason: held.socket.reason, peer: held.socket.peer),
+                    to: .connections)
+            }
+            process.ledger.add(held)
+        }
+        return .done
+    }
+
+    /// The control socket can be written again.
+    func unblock(_ process: WorkerProcess) {
+        if slots[process.slot].process === process { slots[process.slot].isBlocked = false }
+        if case .lost = process.flushOutbound() { endControl(process) }
+    }
+
+    // MARK: - Receiving
+
+    /// Reads every frame that a worker has sent. Nonsense ends the worker and nothing else.
+    func receiveFrames(_ process: WorkerProcess) {
+        while process.control != nil {
+            var problem: FrameError?
+            let outcome = receiver.receive(from: process.controlNumber) { bytes, connections in
+                do throws(FrameError) {
+                    try handle(bytes, connections, from: process)
+                } catch {
+                    problem = error
+                }
+            }
+            if let problem {
+                logger.error(
+                    "a worker broke the control protocol and is ended",
+                    metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "problem": "\(problem)"])
+                process.kill()
+                endControl(process)
+                return
+            }
+            switch outcome {
+            case .frame: continue
+            case .drained: return
+            case .lost: endControl(process)
+            }
+        }
+    }
+
+    private func handle(
+        _ bytes: UnsafeRawBufferPointer, _ connections: consuming NonCopyableQueue<OwnedConnection>,
+        from process: WorkerProcess
+    ) throws(FrameError) {
+        var (header, payload) = try Frame.parse(bytes)
+        let expected = header.kind == .rehome ? 1 : 0
+        guard connections.count == expected else {
+            throw .wrongDescriptorCount(expected: expected, got: connections.count)
+        }
+        switch header.kind {
+        case .ready:
+            workerReady(process)
+        case .receipt:
+            guard process.ledger.receipt(header.count) else { throw .outOfRange }
+            heldSockets -= header.count
+        case .messageToMaster:
+            if let message = try process.assembler.add(payload) {
+                deliver(message.payload, from: process.slot, to: MessageTarget(party: message.party))
+            }
+        case .rehome:
+            let slot = Int(try payload.read(UInt16.self))
+            let entry = try ConnectionEntry(from: &payload)
+            if let connection = connections.popFirst() { rehome(connection, entry, to: slot) }
+        case .draining:
+            retire(process)
+        case .crashed:
+            crashed(process, signal: CInt(try payload.read(UInt8.self)))
+        case .pong:
+            break
+        case .connections, .messageToWorker, .drain, .ping:
+            throw .unknownKind(header.kind.rawValue)
+        }
+    }
+
+    /// A worker has read the first bytes and found that the connection belongs to another slot.
+    private func rehome(_ connection: consuming OwnedConnection, _ entry: ConnectionEntry, to slot: Int) {
+        heldSockets += 1
+        let hash = router.route(entry.peer).hash
+        let exists = slots.indices.contains(slot)
+        let socket = PausedSocket(
+            connection: connection, peer: entry.peer, local: entry.local, listener: entry.listener, reason: .rehomed,
+            prelude: entry.prelude, hops: entry.hops + 1)
+        let held = HeldSocket(
+            socket, route: Route(home: exists ? slot : 0, hash: hash, reason: .rehomed), arrived: clock.now)
+        if !exists {
+            drop(held, slot: slot, reason: .noSuchSlot)
+        } else if entry.hops >= 1 {
+            drop(held, slot: slot, reason: .tooManyHops)
+        } else {
+            place(held)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+internal import CStickyServer
+internal import Logging
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The master: one poll(2) loop on one thread. It accepts, chooses a slot, passes the socket on and keeps the workers
+/// alive. It never reads a byte from a client, and it trusts nothing that comes from a worker.
+final class MasterLoop {
+    let configuration: Configuration
+    let logger: Logger
+    let events: EventHub
+    let mailbox: Mailbox
+    let clock = ContinuousClock()
+    let spawner = Spawner()
+    var router: Router
+    var listeners: [Listener] = []
+    var slots: [Slot] = []
+    /// Every process that was started and not reaped, those of slots and those that left theirs.
+    var processes: [WorkerProcess] = []
+    /// Sockets that the master owns: waiting or not receipted.
+    var heldSockets = 0
+    var acceptPause: AcceptPause?
+    var hasServed = false
+    var lastBootFailure: WorkerEnd?
+    var stop: StopState?
+    var failure: StickyServerError?
+    var frameWriter = FrameWriter()
+    let receiver = FrameReceiver()
+    var nextSweep: ContinuousClock.Instant
+    private var pollSet: [pollfd] = []
+    private var pollTargets: [PollTarget] = []
+
+    private enum PollTarget {
+        case wake
+        case listener(Listener)
+        case control(WorkerProcess)
+        case exit(WorkerProcess)
+    }
+
+    enum AcceptPause {
+        case holdingTooMany
+        case outOfResources(until: ContinuousClock.Instant)
+    }
+
+    struct StopState {
+        var deadline: ContinuousClock.Instant
+        var isForced = false
+    }
+
+    /// Opens the listeners, so that a bad address is known before any process is started.
+    init(_ configuration: Configuration, slotCount: Int, events: EventHub, mailbox: Mailbox) throws(StickyServerError) {
+        self.configuration = configuration
+        self.events = events
+        self.mailbox = mailbox
+        logger = configuration.logger
+        router = Router(configuration.routing, slots: slotCount)
+        let now = clock.now
+        nextSweep = now
+        for (index, address) in configuration.listeners.enumerated() {
+            listeners.append(try Listener(address, index: index))
+        }
+        slots = (0..<slotCount).map { number in
+            Slot(
+                number: number,
+                state: SlotState(respawn: configuration.respawn, backoff: configuration.backoff, now: now))
+        }
+    }
+
+    /// Runs until the server has stopped. Throws when no worker could be started or none is left.
+    func run() throws(StickyServerError) {
+        defer { cleanUp() }
+        while true {
+            handleCommands()
+            runTimers(clock.now)
+            if stop != nil, processes.isEmpty { break }
+            buildPollSet()
+            let count = pollSet.withUnsafeMutableBufferPointer { buffer in
+                poll(buffer.baseAddress, nfds_t(buffer.count), pollTimeout(clock.now))
+            }
+            // EINTR: a signal came; its byte waits in the wake pipe.
+            if count > 0 { dispatch() }
+        }
+        if let failure { throw failure }
+    }
+
+    private func cleanUp() {
+        for command in mailbox.close() {
+            if case .send(_, _, let done) = command {
+                done(StickyServerError(.workersGone, "the server has stopped"))
+            }
+        }
+        for listener in listeners { listener.removeFile() }
+        listeners = []
+        events.finish()
+    }
+
+    // MARK: - Poll set
+
+    private func buildPollSet() {
+        pollSet.removeAll(keepingCapacity: true)
+        pollTargets.removeAll(keepingCapacity: true)
+        watch(mailbox.wakePipe.readEnd.number, .wake)
+        for process in processes {
+            if process.control != nil {
+                let slot = slots[process.slot]
+                let wantsWrite = !process.outbound.isEmpty || (slot.isBlocked && slot.process === process)
+                watch(process.controlNumber, .control(process), events: wantsWrite ? POLLIN | POLLOUT : POLLIN)
+            } else if let watchNumber = process.exitWatchNumber {
+                watch(watchNumber, .exit(process))
+            }
+        }
+        if acceptPause == nil, hasServed {
+            for listener in listeners { watch(listener.descriptor.number, .listener(listener)) }
+        }
+    }
+
+    private func watch(_ number: CInt, _ target: PollTarget, events: CInt = POLLIN) {
+        pollSet.append(pollfd(fd: number, events: Int16(events), revents: 0))
+        pollTargets.append(target)
+    }
+
+    /// Control sockets come before listeners: receipts make room for new connections.
+    private func dispatch() {
+        for index in pollSet.indices where pollSet[index].revents != 0 {
+            switch pollTargets[index] {
+            case .wake:
+                mailbox.wakePipe.drain { signal in handleSignal(signal) }
+            case .control(let process):
+                receiveFrames(process)
+                if CInt(pollSet[index].revents) & POLLOUT != 0 { unblock(process) }
+            case .exit(let process):
+                reap(process)
+            case .listener(let listener):
+                acceptConnections(listener)
+            }
+        }
+        flushSlots()
+    }
+
+    // MARK: - Time
+
+    /// Milliseconds until something is due; -1 for never.
+    private func pollTimeout(_ now: ContinuousClock.Instant) -> CInt {
+        var earliest = nextSweep
+        for slot in slots {
+            if let deadline = slot.state.nextDeadline(bootLimit: configuration.bootLimit) {
+                earliest = min(earliest, deadline)
+            }
+            if let deadline = waitingDeadline(slot) { earliest = min(earliest, deadline) }
+        }
+        for process in processes {
+            if let killAt = process.killAt { earliest = min(earliest, killAt) }
+        }
+        if case .outOfResources(let until) = acceptPause { earliest = min(earliest, until) }
+        let wait = earliest - now
+        guard wait > .zero else { return 0 }
+        // Rounded up: waking a moment early would spin until the deadline.
+        let (seconds, attoseconds) = wait.components
+        return CInt(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1)
+    }
+
+    private func runTimers(_ now: ContinuousClock.Instant) {
+        superviseSlots(now)
+        enforceDeadlines(now)
+        if now >= nextSweep {
+            // A process that passed its control socket on to a child of its own dies without our seeing its end.
+            for process in processes where process.exitWatch == nil { reap(process) }
+            nextSweep = now + .seconds(1)
+        }
+        expireWaiting(now)
+        resumeAccepting(now)
+        flushSlots()
+    }
+
+    // MARK: - Orders from outside the loop
+
+    private func handleCommands() {
+        for command in mailbox.take() {
+            switch command {
+            case .stop: beginStop()
+            case .send(let payload, let target, let done): done(send(payload, from: MessageFragment.master, to: target))
+            }
+        }
+    }
+
+    private func handleSignal(_ signal: CInt) {
+        switch signal {
+        case SIGTERM, SIGINT:
+            logger.notice("stopping on a signal", metadata: ["signal": "\(Libc.describe(signal: signal))"])
+            beginStop()
+        default:
+            break
+        }
+    }
+
+    func publish(_ event: MasterEvent) {
+        events.publish(event, to: .lifecycle)
+    }
+}

@@ -1,0 +1,32 @@
+/// A worker's stable place and what belongs to it. Used only on the master's thread.
+final class Slot {
+    let number: Int
+    var state: SlotState
+    /// The process that serves the slot now; nil while it waits for one.
+    var process: WorkerProcess?
+    /// Connections of this slot's clients that were not sent to a process yet.
+    var waiting = NonCopyableQueue<HeldSocket>()
+    /// Starts so far.
+    var generation = 0
+    /// When sockets that found nowhere to go are looked at again.
+    var nextExpiry: ContinuousClock.Instant?
+    /// When the control socket was full; sending goes on when it can be written.
+    var isBlocked = false
+
+    init(number: Int, state: SlotState) {
+        self.number = number
+        self.state = state
+    }
+
+    /// Whether sockets can be passed on now.
+    var isConnected: Bool {
+        guard state.isReady, let process else { return false }
+        return process.control != nil
+    }
+
+    /// Whether one more socket would be sent at once.
+    func hasRoom(_ limits: HandOffLimits) -> Bool {
+        guard isConnected, !isBlocked, let process else { return false }
+        return waiting.count + process.ledger.count < limits.unreceiptedPerWorker
+    }
+}

@@ -1,0 +1,102 @@
+internal import CStickyServer
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// One process of a slot, from its start until it is reaped. Used only on the master's thread.
+final class WorkerProcess {
+    let slot: Int
+    let generation: Int
+    let pid: pid_t
+    /// Nil once the control socket has ended.
+    var control: ControlSocket?
+    var ledger = HandOffLedger()
+    var outbound: OutboundQueue
+    var assembler: MessageAssembler
+    /// Readable when the process has ended; made when its control socket ends.
+    var exitWatch: OwnedDescriptor?
+    /// When it is killed if it has not ended.
+    var killAt: ContinuousClock.Instant?
+    /// The signal of its crash notice: it serves nobody any more but may still write its backtrace.
+    var crashSignal: CInt?
+    /// Its slot no longer counts on it: it crashed, or its successor took over.
+    var isRetired = false
+
+    init(
+        slot: Int, generation: Int, pid: pid_t, control: consuming ControlSocket, messageQueueLimit: Int,
+        messageLimit: Int
+    ) {
+        self.slot = slot
+        self.generation = generation
+        self.pid = pid
+        self.control = consume control
+        outbound = OutboundQueue(limit: messageQueueLimit)
+        assembler = MessageAssembler(limit: messageLimit)
+    }
+
+    /// Sockets that it gave back unreceipted when it ended.
+    var returned = 0
+    /// How it ended, once that is known; the system tells only once.
+    private var end: WorkerEnd?
+
+    /// The descriptors' numbers, for poll(2); -1 once they are closed.
+    var controlNumber: CInt { if control != nil { control?.descriptor.number ?? -1 } else { -1 } }
+    var exitWatchNumber: CInt? { if exitWatch != nil { exitWatch?.number } else { nil } }
+
+    /// Nil when there is no control socket any more.
+    func send(_ frame: [UInt8], descriptors: [CInt] = []) -> ControlSocket.Outcome? {
+        control?.send(frame, descriptors: descriptors)
+    }
+
+    func flushOutbound() -> ControlSocket.Outcome {
+        guard let number = control?.descriptor.number else { return .done }
+        return outbound.flush { ControlSocket.send($0, on: number) }
+    }
+
+    func closeControl() {
+        control = nil
+    }
+
+    /// From now on the end of the process itself is waited for (pidfd_open(2)); where that does not exist the loop's
+    /// sweep finds it.
+    func watchExit() {
+        let number = sticky_pidfd(pid)
+        exitWatch = number >= 0 ? OwnedDescriptor(owning: number) : nil
+    }
+
+    func kill() {
+        // Once reaped, the number may belong to another process.
+        if end == nil { _ = signal(SIGKILL) }
+    }
+
+    private func signal(_ number: CInt) -> CInt {
+        #if canImport(Glibc)
+        Glibc.kill(pid, number)
+        #elseif canImport(Musl)
+        Musl.kill(pid, number)
+        #else
+        Darwin.kill(pid, number)
+        #endif
+    }
+
+    /// waitpid(2) without waiting; nil while the process runs.
+    func reap() -> WorkerEnd? {
+        if end == nil { end = waitForEnd() }
+        return end
+    }
+
+    private func waitForEnd() -> WorkerEnd? {
+        var status: CInt = 0
+        var reaped: pid_t
+        repeat { reaped = waitpid(pid, &status, WNOHANG) } while reaped < 0 && errno == EINTR
+        if reaped == 0 { return nil }
+        // ECHILD: somebody else in this process has waited for it, and how it ended is lost.
+        guard reaped == pid else { return WorkerEnd(code: nil, signal: crashSignal.map(Int.init)) }
+        if sticky_exited(status) != 0 { return WorkerEnd(code: Int(sticky_exit_code(status)), signal: nil) }
+        return WorkerEnd(code: nil, signal: Int(sticky_term_signal(status)))
+    }
+}

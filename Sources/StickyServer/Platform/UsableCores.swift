@@ -1,0 +1,57 @@
+internal import CStickyServer
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// How many cores this process may use: the smaller of its CPU affinity and its cgroup's quota.
+enum UsableCores {
+    static func count() -> Int {
+        let affinity = max(1, Int(sticky_affinity_count()))
+        guard let quota = quotaV2() ?? quotaV1() else { return affinity }
+        return max(1, min(affinity, quota))
+    }
+
+    /// cgroup v2: `cpu.max` holds «QUOTA PERIOD» in microseconds, or «max PERIOD» for no limit.
+    static func parseCPUMax(_ text: String) -> Int? {
+        let fields = text.split(whereSeparator: \.isWhitespace)
+        guard fields.count == 2, let quota = Int(fields[0]), let period = Int(fields[1]) else { return nil }
+        return cores(quota: quota, period: period)
+    }
+
+    /// A quota of 150 % buys two processes that run three quarters of the time, not one that leaves a half unused.
+    static func cores(quota: Int, period: Int) -> Int? {
+        guard quota > 0, period > 0 else { return nil }
+        return max(1, (quota + period - 1) / period)
+    }
+
+    private static func quotaV2() -> Int? {
+        readSmallFile("/sys/fs/cgroup/cpu.max").flatMap(parseCPUMax)
+    }
+
+    private static func quotaV1() -> Int? {
+        guard
+            let quota = readSmallFile("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").flatMap(firstNumber),
+            let period = readSmallFile("/sys/fs/cgroup/cpu/cpu.cfs_period_us").flatMap(firstNumber)
+        else { return nil }
+        return cores(quota: quota, period: period)
+    }
+
+    private static func firstNumber(_ text: String) -> Int? {
+        text.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) }
+    }
+
+    private static func readSmallFile(_ path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { Libc.close(descriptor) }
+        return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+            let count = read(descriptor, buffer.baseAddress, buffer.count)
+            guard count > 0 else { return nil }
+            return String(decoding: buffer[..<count], as: UTF8.self)
+        }
+    }
+}

@@ -1,0 +1,39 @@
+/// Where a connection belongs.
+struct Route: Sendable, Hashable {
+    /// The slot that the client belongs to, whether or not it can be reached now.
+    let home: Int
+    /// Stands for the client when second choices are looked for.
+    let hash: UInt64
+    let reason: RouteReason
+}
+
+/// Decides which slot a new connection belongs to.
+struct Router: Sendable {
+    private let hasher: SipHash
+    private let rendezvous: Rendezvous
+    private let ipv6PrefixLength: Int
+    private var turn = 0
+
+    init(_ configuration: RoutingConfiguration, slots: Int) {
+        hasher =
+            configuration.key.flatMap { SipHash(key: $0) }
+            ?? SipHash(k0: .random(in: 0 ... .max), k1: .random(in: 0 ... .max))
+        rendezvous = Rendezvous(slots: slots, weights: configuration.weights)
+        ipv6PrefixLength = configuration.ipv6PrefixLength
+    }
+
+    /// Peers without an address to hash take turns.
+    mutating func route(_ peer: SocketAddress) -> Route {
+        if let key = ClientKey(peer, ipv6PrefixLength: ipv6PrefixLength) {
+            let hash = hasher.hash(key.first, key.second)
+            return Route(home: rendezvous.choice(for: hash) ?? 0, hash: hash, reason: .address)
+        }
+        turn = (turn + 1) % max(1, rendezvous.slots)
+        return Route(home: turn, hash: hasher.hash(UInt64(turn)), reason: .roundRobin)
+    }
+
+    /// The best slot that `available` allows.
+    func choice(for hash: UInt64, where available: (Int) -> Bool) -> Int? {
+        rendezvous.choice(for: hash, where: available)
+    }
+}

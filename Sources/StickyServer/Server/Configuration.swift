@@ -1,0 +1,77 @@
+public import Logging
+
+/// The settings of a server. Every one has a default; ``StickyServer/init(configuration:)`` checks them.
+public struct Configuration: Sendable {
+    /// Where to listen. ``StickyServer/init(port:configuration:)`` puts its port in front.
+    public var listeners: [ListenAddress] = []
+
+    /// The number of slots. 0, the default, means one for each usable core (CPU affinity and cgroup quota respected).
+    public var maxWorkers = 0
+
+    /// Whether workers that have ended are started again. Default: `.always`.
+    public var respawn: RespawnPolicy = .always
+
+    /// How fast they are started again.
+    public var backoff = BackoffPolicy()
+
+    /// What becomes of a connection whose slot cannot take it. Default: wait for 1 s, then the next choice.
+    public var whenUnavailable: UnavailablePolicy = .waitThenReroute()
+
+    /// Bounds on what the master holds for workers.
+    public var limits = HandOffLimits()
+
+    /// How clients are assigned to slots.
+    public var routing = RoutingConfiguration()
+
+    /// A worker that is not ready after so long is ended and counts as failed. Default: 30 s.
+    public var bootLimit: Duration = .seconds(30)
+
+    /// How long a stopping worker may finish what is in progress. Default: 30 s.
+    public var drainDeadline: Duration = .seconds(30)
+
+    /// How long a crashed worker may write its backtrace after its slot was given to a successor. Default: 60 s.
+    public var crashReportLimit: Duration = .seconds(60)
+
+    /// The longest message, in bytes. Default: 1 MiB.
+    public var maximumMessageLength = 1 << 20
+
+    /// Bytes of messages that may wait for a worker that does not keep up. Default: 16 MiB.
+    public var messageQueueLimit = 16 << 20
+
+    /// Whether the master and the workers take SIGTERM and SIGINT as the wish to stop. A program with signal handlers
+    /// of its own says false and calls ``StickyServer/stop()``. Default: true.
+    public var handlesSignals = true
+
+    /// Where log lines go. Default: the label `sticky` with the process's logging system.
+    public var logger = Logger(label: "sticky")
+
+    /// The defaults.
+    public init() {}
+
+    func validate() throws(StickyServerError) {
+        guard !listeners.isEmpty else {
+            throw StickyServerError(.invalidConfiguration, "no address to listen on: add one to configuration.listeners")
+        }
+        guard listeners.count <= Self.mostListeners else {
+            throw StickyServerError(
+                .invalidConfiguration, "\(listeners.count) listeners; at most \(Self.mostListeners) are supported")
+        }
+        guard (0...Self.mostWorkers).contains(maxWorkers) else {
+            throw StickyServerError(
+                .invalidConfiguration,
+                "maxWorkers is \(maxWorkers); expected 0 (one for each core) to \(Self.mostWorkers)")
+        }
+        guard limits.unreceiptedPerWorker > 0, limits.waitingPerSlot > 0, limits.held > 0 else {
+            throw StickyServerError(.invalidConfiguration, "every limit of the hand-off must be at least 1")
+        }
+        guard (1...(64 << 20)).contains(maximumMessageLength), messageQueueLimit >= maximumMessageLength else {
+            throw StickyServerError(
+                .invalidConfiguration,
+                "maximumMessageLength must be 1 byte to 64 MiB, and messageQueueLimit not below it")
+        }
+        try routing.validate()
+    }
+
+    static let mostWorkers = 1024
+    static let mostListeners = 64
+}

@@ -1,0 +1,197 @@
+internal import CStickyServer
+internal import Logging
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// A worker's end of the control socket: receives paused sockets, receipts them and gives them to the handler.
+///
+/// Runs on a thread of its own. It ends when the worker has drained: because the master said so, because the master
+/// is gone, or because the worker asked for it.
+final class ControlLoop {
+    private let worker: Worker
+    private let handler: any ConnectionHandler
+    private let configuration: Configuration
+    private let logger: Logger
+    private let clock = ContinuousClock()
+    private let receiver = FrameReceiver()
+    private var assembler: MessageAssembler
+    /// Messages that came before the handler had started.
+    private var early: [ClusterMessage] = []
+    private var isReady = false
+    private var isConnected = true
+    private var owedReceipts = 0
+    private var deadline: ContinuousClock.Instant?
+    /// A stuck process is ended by the kernel so long after its drain's deadline.
+    private static let stuckGrace: Duration = .seconds(3)
+
+    init(_ worker: Worker, handler: any ConnectionHandler, configuration: Configuration) {
+        self.worker = worker
+        self.handler = handler
+        self.configuration = configuration
+        var logger = configuration.logger
+        logger[metadataKey: "slot"] = "\(worker.slot)"
+        self.logger = logger
+        assembler = MessageAssembler(limit: configuration.maximumMessageLength)
+    }
+
+    /// Returns when the worker has drained or its deadline has passed.
+    func run() {
+        while !isFinished(clock.now) {
+            var set = [pollfd(fd: worker.wakePipe.readEnd.number, events: Int16(POLLIN), revents: 0)]
+            if isConnected {
+                let wantsWrite = worker.hasOutbound || owedReceipts > 0
+                let events = Int16(wantsWrite ? POLLIN | POLLOUT : POLLIN)
+                set.append(pollfd(fd: worker.control.descriptor.number, events: events, revents: 0))
+            }
+            let timeout = pollTimeout(clock.now)
+            let count = set.withUnsafeMutableBufferPointer { poll($0.baseAddress, nfds_t($0.count), timeout) }
+            guard count > 0 else { continue }
+            if set[0].revents != 0 {
+                worker.wakePipe.drain { [self] signal in
+                    if signal == SIGTERM { worker.drain() }
+                }
+            }
+            if worker.takeReady() { becomeReady() }
+            if worker.isDraining, deadline == nil { retire() }
+            if set.count > 1, set[1].revents != 0 { receiveFrames() }
+            sendReceipts()
+            if isConnected, case .lost = worker.flushOutbox() { loseMaster() }
+        }
+        logger.debug("worker ends", metadata: ["open": "\(worker.openConnections)"])
+    }
+
+    private func isFinished(_ now: ContinuousClock.Instant) -> Bool {
+        guard let deadline else { return false }
+        return worker.openConnections == 0 || now >= deadline
+    }
+
+    private func pollTimeout(_ now: ContinuousClock.Instant) -> CInt {
+        guard let deadline else { return -1 }
+        return CInt(clamping: Int(((deadline - now) / .milliseconds(1)).rounded(.up)) + 1)
+    }
+
+    // MARK: - Frames
+
+    private func receiveFrames() {
+        while isConnected {
+            var problem: FrameError?
+            let outcome = receiver.receive(from: worker.control.descriptor.number) { bytes, connections in
+                do throws(FrameError) {
+                    try handle(bytes, connections)
+                } catch {
+                    problem = error
+                }
+            }
+            if let problem {
+                // The master is this same program: a frame that cannot be read is a defect of ours, and going on would
+                // leave the two ends counting differently.
+                logger.critical("a frame from the master cannot be read", metadata: ["problem": "\(problem)"])
+                loseMaster()
+                return
+            }
+            switch outcome {
+            case .frame: continue
+            case .drained: return
+            case .lost: loseMaster()
+            }
+        }
+    }
+
+    private func handle(
+        _ bytes: UnsafeRawBufferPointer, _ connections: consuming NonCopyableQueue<OwnedConnection>
+    ) throws(FrameError) {
+        var (header, payload) = try Frame.parse(bytes)
+        switch header.kind {
+        case .connections:
+            try addConnections(header.count, payload, connections)
+        case .messageToWorker:
+            if let message = try assembler.add(payload) { deliver(message.party, message.payload) }
+        case .drain:
+            let milliseconds = try payload.read(UInt32.self)
+            beginDrain(within: .milliseconds(Int(milliseconds)))
+        case .ping:
+            let nonce = try payload.read(UInt32.self)
+            handler.checkHealth { [worker] in
+                worker.post(Frame.number(.pong, nonce))
+                worker.wakePipe.wake()
+            }
+        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .draining:
+            throw .unknownKind(header.kind.rawValue)
+        }
+    }
+
+    /// The receipt goes out before the handler sees a socket: from then on a byte may have been read from it, and no
+    /// other process must be given the connection.
+    private func addConnections(
+        _ count: Int, _ payload: FrameReader, _ connections: consuming NonCopyableQueue<OwnedConnection>
+    ) throws(FrameError) {
+        guard connections.count == count else {
+            throw .wrongDescriptorCount(expected: count, got: connections.count)
+        }
+        owedReceipts += count
+        sendReceipts()
+        var reader = payload
+        while let connection = connections.popFirst() {
+            let entry = try ConnectionEntry(from: &reader)
+            sticky_crash_note_descriptor(connection.number)
+            handler.addConnection(
+                PausedSocket(
+                    connection: connection, peer: entry.peer, local: entry.local, listener: entry.listener,
+                    reason: entry.reason, prelude: entry.prelude, hops: entry.hops, lease: worker.makeLease()))
+        }
+    }
+
+    private func sendReceipts() {
+        guard owedReceipts > 0, isConnected else { return }
+        switch worker.control.send(Frame.plain(.receipt, count: owedReceipts)) {
+        case .done: owedReceipts = 0
+        case .full: break
+        case .lost: loseMaster()
+        }
+    }
+
+    private func deliver(_ party: UInt16, _ payload: [UInt8]) {
+        let message = ClusterMessage(sender: party == MessageFragment.master ? nil : Int(party), payload: payload)
+        if isReady { handler.clusterMessage(message) } else { early.append(message) }
+    }
+
+    private func becomeReady() {
+        isReady = true
+        worker.post(Frame.plain(.ready))
+        for message in early { handler.clusterMessage(message) }
+        early = []
+    }
+
+    // MARK: - The end
+
+    /// The worker wants to end, and its slot is to have a successor.
+    private func retire() {
+        worker.post(Frame.plain(.draining))
+        beginDrain(within: configuration.drainDeadline)
+    }
+
+    private func loseMaster() {
+        guard isConnected else { return }
+        isConnected = false
+        logger.notice("the master is gone; this worker finishes and ends")
+        beginDrain(within: configuration.drainDeadline)
+    }
+
+    private func beginDrain(within time: Duration) {
+        let end = clock.now + time
+        if let deadline {
+            self.deadline = min(deadline, end)
+            return
+        }
+        deadline = end
+        worker.markDraining()
+        let seconds = ((time + Self.stuckGrace) / .seconds(1)).rounded(.up)
+        sticky_exit_after(CUnsignedInt(max(1, min(seconds, 1e9))))
+        handler.drain(deadline: end)
+    }
+}

@@ -1,0 +1,130 @@
+import Logging
+import StickyServer
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The server that the cluster tests run as real processes: a line protocol on plain TCP, no TLS and no NIO.
+///
+/// The master prints one line for each event on standard output. Options are `name=value` arguments.
+@main
+struct ClusterFixture {
+    static func main() async {
+        let options = Options(CommandLine.arguments.dropFirst())
+        do {
+            var configuration = try options.configuration()
+            configuration.logger = Logger(label: "fixture") { StreamLogHandler.standardError(label: $0) }
+            configuration.logger.logLevel = options["log"].flatMap { Logger.Level(rawValue: $0) } ?? .error
+            let server = try StickyServer(configuration: configuration)
+            if server.isMaster {
+                try await runMaster(server)
+            } else {
+                try await server.work(LineHandler(options: options))
+            }
+        } catch {
+            complain("fixture: \(error)")
+            exit(1)
+        }
+    }
+
+    private static func runMaster(_ server: StickyServer) async throws {
+        let events = server.events(.all)
+        let printing = Task {
+            for await event in events { await handle(event, server) }
+        }
+        try await server.listen()
+        await printing.value
+    }
+
+    private static func handle(_ event: MasterEvent, _ server: StickyServer) async {
+        switch event {
+        case .listening(let addresses, let workers):
+            say("listening \(addresses.map(\.description).joined(separator: " ")) workers=\(workers)")
+        case .workerCreated(let slot, let generation, let pid):
+            say("created slot=\(slot) generation=\(generation) pid=\(pid)")
+        case .workerReady(let slot, let generation, let pid):
+            say("ready slot=\(slot) generation=\(generation) pid=\(pid)")
+        case .workerDied(let slot, let generation, let pid, let end, let returned, let failures):
+            say(
+                "died slot=\(slot) generation=\(generation) pid=\(pid) end=\(end) returned=\(returned) failures=\(failures)")
+        case .workerRespawned(let slot, let generation, let pid, _):
+            say("respawned slot=\(slot) generation=\(generation) pid=\(pid)")
+        case .workerParked(let slot, let failures, _):
+            say("parked slot=\(slot) failures=\(failures)")
+        case .workerMessage(let slot, let payload):
+            say("message slot=\(slot) bytes=\(payload.count) text=\(String(decoding: payload.prefix(100), as: UTF8.self))")
+            // The master's answers, so that tests see both directions.
+            if payload.starts(with: Array("broadcast ".utf8)) {
+                try? await server.broadcast(Array(payload.dropFirst(10)))
+            } else if payload.starts(with: Array("reply ".utf8)) {
+                try? await server.send(Array(payload.dropFirst(6)), to: .slot(slot))
+            }
+        case .connectionRouted(let slot, let reason, let peer):
+            say("routed slot=\(slot) reason=\(reason) peer=\(peer)")
+        case .connectionDropped(let slot, let reason, let peer):
+            say("dropped slot=\(slot) reason=\(reason) peer=\(peer)")
+        case .acceptPaused(let reason):
+            say("paused reason=\(reason)")
+        case .acceptResumed:
+            say("resumed")
+        case .stopping:
+            say("stopping")
+        default:
+            say("event \(event)")
+        }
+    }
+}
+
+/// `name=value` arguments.
+struct Options: Sendable {
+    private var values: [String: String] = [:]
+
+    init(_ arguments: ArraySlice<String>) {
+        for argument in arguments {
+            guard let sign = argument.firstIndex(of: "=") else { continue }
+            values[String(argument[..<sign])] = String(argument[argument.index(after: sign)...])
+        }
+    }
+
+    subscript(_ name: String) -> String? { values[name] }
+
+    func number(_ name: String, _ fallback: Int) -> Int { values[name].flatMap { Int($0) } ?? fallback }
+
+    func configuration() throws -> Configuration {
+        var configuration = Configuration()
+        configuration.listeners = try (values["listen"] ?? "127.0.0.1:0").split(separator: ",")
+            .map { try ListenAddress(parsing: String($0)) }
+        configuration.maxWorkers = number("workers", 2)
+        configuration.respawn = values["respawn"].flatMap { RespawnPolicy(parsing: $0) } ?? .always
+        configuration.drainDeadline = .milliseconds(number("drain", 5000))
+        configuration.bootLimit = .milliseconds(number("boot-limit", 30_000))
+        configuration.limits.unreceiptedPerWorker = number("unreceipted", 128)
+        configuration.limits.waitingPerSlot = number("waiting", 1024)
+        configuration.limits.held = number("held", 4096)
+        let patience = Duration.milliseconds(number("patience", 1000))
+        switch values["unavailable"] {
+        case "wait": configuration.whenUnavailable = .wait(attempts: 1, interval: patience)
+        case "reroute": configuration.whenUnavailable = .reroute
+        default: configuration.whenUnavailable = .waitThenReroute(patience)
+        }
+        if values["key"] == "fixed" { configuration.routing.key = Array(0..<16) }
+        return configuration
+    }
+}
+
+/// One line on standard output, unbuffered, so that the tests see it at once.
+func say(_ text: String) {
+    writeLine(text, to: 1)
+}
+
+func complain(_ text: String) {
+    writeLine(text, to: 2)
+}
+
+private func writeLine(_ text: String, to descriptor: CInt) {
+    let line = Array((text + "\n").utf8)
+    _ = line.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+}

@@ -1,0 +1,135 @@
+import StickyServer
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Serves each connection on a thread of its own, line by line.
+///
+/// `who` answers slot, generation, pid and reason; `echo TEXT`; `addresses`; `sleep MS`; `crash`; `exit CODE`;
+/// `bytes N`; `tell master|everyone|SLOT TEXT`; `flood COUNT BYTES`; `heard` gives what came by message;
+/// `rehome SLOT`; `recycle`; `close` ends.
+final class LineHandler: ConnectionHandler {
+    private let options: Options
+    private let worker = Mutex<Worker?>(nil)
+    private let heard = Mutex<[String]>([])
+    private let draining = Atomic<Bool>(false)
+
+    init(options: Options) {
+        self.options = options
+    }
+
+    func start(_ worker: Worker) async throws {
+        self.worker.withLock { $0 = worker }
+        if options["boot"] == "crash" { fatalError("told to crash at boot") }
+        if options["boot"] == "fail" { throw BootFailure() }
+        if options["boot"] == "exit" { exit(3) }
+        if options["boot"] == "hang" { try await Task.sleep(for: .seconds(1000)) }
+        // One slot alone fails, as long as the file exists.
+        if options["boot"] == "fail-slot-1", worker.slot == 1 { throw BootFailure() }
+        if let text = options["boot-delay"], let milliseconds = Int(text) {
+            try await Task.sleep(for: .milliseconds(milliseconds))
+        }
+    }
+
+    struct BootFailure: Error {}
+
+    func addConnection(_ socket: consuming PausedSocket) {
+        let line = "reason=\(socket.reason) peer=\(socket.peer) local=\(socket.local) listener=\(socket.listener)"
+        let (entryPeer, entryLocal, listener, reason, prelude, hops) = (
+            socket.peer, socket.local, socket.listener, socket.reason, socket.prelude, socket.hops
+        )
+        let (descriptor, lease) = socket.detach()
+        let thread = Detached { [self] in
+            var connection = LineConnection(descriptor: descriptor, prelude: prelude)
+            serve(&connection, about: line, hops: hops) { connection, consumed in
+                // Handing on: the descriptor is owned again, with what was read of it.
+                PausedSocket(
+                    connection: OwnedConnection(owning: connection), peer: entryPeer, local: entryLocal,
+                    listener: listener, reason: reason, prelude: consumed, hops: hops)
+            }
+            withExtendedLifetime(lease) {}
+        }
+        thread.start()
+    }
+
+    func clusterMessage(_ message: ClusterMessage) {
+        let text = "\(message.sender.map(String.init) ?? "master"):\(String(decoding: message.payload.prefix(64), as: UTF8.self))"
+        heard.withLock { $0.append("\(text)(\(message.payload.count))") }
+    }
+
+    func drain(deadline: ContinuousClock.Instant) {
+        draining.store(true, ordering: .relaxed)
+    }
+
+    private func serve(
+        _ connection: inout LineConnection, about: String, hops: Int,
+        pause: (CInt, [UInt8]) -> PausedSocket
+    ) {
+        guard let worker = worker.withLock({ $0 }) else { return }
+        while let line = connection.readLine(until: { draining.load(ordering: .relaxed) }) {
+            let words = line.split(separator: " ", maxSplits: 2).map(String.init)
+            switch words.first {
+            case "who":
+                connection.write("slot=\(worker.slot) generation=\(worker.generation) pid=\(getpid()) \(about) hops=\(hops)\n")
+            case "echo":
+                connection.write(line.dropFirst(5) + "\n")
+            case "sleep":
+                usleep(UInt32(words.count > 1 ? Int(words[1]) ?? 0 : 0) * 1000)
+                connection.write("slept\n")
+            case "crash":
+                let empty: [Int] = []
+                connection.write("\(empty[words.count])\n")
+            case "exit":
+                exit(CInt(words.count > 1 ? Int(words[1]) ?? 0 : 0))
+            case "bytes":
+                connection.write(String(repeating: "x", count: words.count > 1 ? Int(words[1]) ?? 0 : 0))
+            case "tell" where words.count == 3:
+                connection.write(tell(worker, words[1], Array(words[2].utf8)) + "\n")
+            case "flood" where words.count == 3:
+                connection.write(flood(worker, Int(words[1]) ?? 0, Int(words[2]) ?? 0) + "\n")
+            case "heard":
+                connection.write(heard.withLock { $0.joined(separator: ",") } + "\n")
+            case "open":
+                connection.write("open=\(worker.openConnections)\n")
+            case "rehome" where words.count == 2:
+                let socket = pause(connection.release(), Array("who\n".utf8))
+                do throws(StickyServerError) {
+                    try worker.rehome(socket, to: Int(words[1]) ?? 0)
+                } catch {
+                    complain("rehome: \(error)")
+                }
+                return
+            case "recycle":
+                worker.drain()
+                connection.write("recycling\n")
+            case "close":
+                return
+            default:
+                connection.write("what?\n")
+            }
+        }
+    }
+
+    private func tell(_ worker: Worker, _ to: String, _ payload: [UInt8]) -> String {
+        let target: MessageTarget =
+            to == "master" ? .master : to == "everyone" ? .everyone : .slot(Int(to) ?? 0)
+        do throws(StickyServerError) {
+            try worker.send(payload, to: target)
+            return "told"
+        } catch {
+            return "error \(error.code)"
+        }
+    }
+
+    private func flood(_ worker: Worker, _ count: Int, _ bytes: Int) -> String {
+        for number in 0..<count {
+            let payload = Array("\(number) ".utf8) + [UInt8](repeating: 0x2e, count: bytes)
+            do throws(StickyServerError) { try worker.send(payload) } catch { return "error \(error.code) at \(number)" }
+        }
+        return "flooded"
+    }
+}
