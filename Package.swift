@@ -41,6 +41,7 @@ let package = Package(
             name: "StickyNIO",
             dependencies: [
                 "StickyServer", "StickyTLS",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["NIO"])),
@@ -51,6 +52,9 @@ let package = Package(
             name: "StickyDemo",
             dependencies: [
                 "StickyServer", "StickyTLS", "StickyNIO",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(
                     name: "ArgumentParser",
@@ -73,7 +77,12 @@ let package = Package(
         .testTarget(
             name: "StickyNIOTests",
             dependencies: [
-                "StickyNIO",
+                "StickyNIO", "StickyServer", "StickyTLS", "StickyDemo", "CTLS",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
             ],
             swiftSettings: strict
