@@ -61,7 +61,7 @@ final class LineHandler: ConnectionHandler {
         heard.withLock { $0.append("\(text)(\(message.payload.count))") }
     }
 
-    func drain(deadline: ContinuousClock.Instant) {
+    func drain(_ request: DrainRequest) {
         draining.store(true, ordering: .relaxed)
     }
 
@@ -104,7 +104,7 @@ final class LineHandler: ConnectionHandler {
                 }
                 return
             case "recycle":
-                worker.drain()
+                worker.requestReplacement()
                 connection.write("recycling\n")
             case "close":
                 return

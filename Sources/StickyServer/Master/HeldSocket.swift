@@ -16,6 +16,13 @@ struct HeldSocket: ~Copyable, Sendable {
         return HeldSocket(socket.with(reason: reason), route: route, arrived: arrived)
     }
 
+    /// The same socket, belonging to another slot.
+    consuming func with(home: Int) -> HeldSocket {
+        let route = Route(home: home, hash: self.route.hash, reason: self.route.reason)
+        let arrived = self.arrived
+        return HeldSocket(socket, route: route, arrived: arrived)
+    }
+
     consuming func takeSocket() -> PausedSocket { socket }
 }
 

@@ -3,6 +3,8 @@ internal import Synchronization
 /// What other threads ask of the master's loop.
 enum MasterCommand: Sendable {
     case stop
+    case reload
+    case scale(to: Int)
     case send(payload: [UInt8], to: MessageTarget, done: @Sendable (StickyServerError?) -> Void)
 }
 

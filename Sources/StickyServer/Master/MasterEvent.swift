@@ -15,6 +15,22 @@
     case workerRespawned(slot: Int, generation: Int, pid: Int, after: Duration)
     /// A slot's worker keeps ending before it is ready and rests for a while.
     case workerParked(slot: Int, failures: Int, until: ContinuousClock.Instant)
+    /// A worker has not answered for a while and gets no new clients for now.
+    case workerLate(slot: Int, generation: Int, pid: Int)
+    /// A worker has not answered for so long that it is replaced.
+    case workerHung(slot: Int, generation: Int, pid: Int)
+    /// A slot's successor took over; the process before it drains.
+    case workerReplaced(slot: Int, generation: Int, pid: Int)
+    /// A successor did not become ready; the process before it stays.
+    case replacementFailed(slot: Int, reason: String)
+    /// The number of slots has changed.
+    case scaled(workers: Int)
+    /// A rolling reload begins.
+    case reloadStarted(slots: Int)
+    /// Every slot has a new process.
+    case reloadFinished(replaced: Int)
+    /// The reload ends, because the successor of this slot did not become ready.
+    case reloadAborted(slot: Int, reason: String)
     /// A worker sent the master a message.
     case workerMessage(slot: Int, payload: [UInt8])
     /// A connection was passed to a slot.

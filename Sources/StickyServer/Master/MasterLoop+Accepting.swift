@@ -66,7 +66,7 @@ extension MasterLoop {
             return
         }
         let policy = configuration.whenUnavailable
-        let canWait = home.state.isAlive && home.waiting.count < configuration.limits.waitingPerSlot
+        let canWait = home.state.isAlive && !home.isLate && home.waiting.count < configuration.limits.waitingPerSlot
         if canWait, policy.patience > .zero {
             home.waiting.append(held)
             return
@@ -76,7 +76,7 @@ extension MasterLoop {
             return
         }
         // Nobody can take it at the moment. With the policy to re-route it waits for whoever is first.
-        if canWait, policy.reroutes || policy.patience > .zero {
+        if home.state.isAlive, home.waiting.count < configuration.limits.waitingPerSlot {
             home.waiting.append(held)
             return
         }
@@ -125,7 +125,7 @@ extension MasterLoop {
             drop(held, slot: slot.number, reason: .unavailable)
         } else if let other = otherSlot(than: slot, for: held.route.hash) {
             other.waiting.append(held.with(reason: .rerouted))
-        } else if slots.contains(where: { $0.state.isAlive }), waited < policy.patience + configuration.bootLimit {
+        } else if activeSlots.contains(where: { $0.state.isAlive }), waited < policy.patience + configuration.bootLimit {
             slot.waiting.append(held)
         } else {
             drop(held, slot: slot.number, reason: .unavailable)

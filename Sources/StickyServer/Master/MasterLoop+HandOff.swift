@@ -111,12 +111,12 @@ extension MasterLoop {
             let slot = Int(try payload.read(UInt16.self))
             let entry = try ConnectionEntry(from: &payload)
             if let connection = connections.popFirst() { rehome(connection, entry, to: slot) }
-        case .draining:
+        case .retire:
             retire(process)
         case .crashed:
             crashed(process, signal: CInt(try payload.read(UInt8.self)))
         case .pong:
-            break
+            process.heartbeat.answered(nonce: try payload.read(UInt32.self))
         case .connections, .messageToWorker, .drain, .ping:
             throw .unknownKind(header.kind.rawValue)
         }
@@ -126,7 +126,7 @@ extension MasterLoop {
     private func rehome(_ connection: consuming OwnedConnection, _ entry: ConnectionEntry, to slot: Int) {
         heldSockets += 1
         let hash = router.route(entry.peer).hash
-        let exists = slots.indices.contains(slot)
+        let exists = slot < slotTarget
         let socket = PausedSocket(
             connection: connection, peer: entry.peer, local: entry.local, listener: entry.listener, reason: .rehomed,
             prelude: entry.prelude, hops: entry.hops + 1)

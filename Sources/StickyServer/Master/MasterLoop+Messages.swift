@@ -8,14 +8,14 @@ extension MasterLoop {
         }
         if target == .everyone {
             var problem: StickyServerError?
-            for slot in slots where slot.number != Int(sender) && slot.state.isAlive {
+            for slot in activeSlots where slot.number != Int(sender) && slot.state.isAlive {
                 if let error = send(payload, from: sender, toSlot: slot) { problem = error }
             }
             return problem
         }
-        guard slots.indices.contains(Int(target.party)) else {
+        guard Int(target.party) < slotTarget else {
             return StickyServerError(
-                .noSuchSlot, "there is no slot \(target.party): this server has \(slots.count), counted from 0")
+                .noSuchSlot, "there is no slot \(target.party): this server has \(slotTarget), counted from 0")
         }
         return send(payload, from: sender, toSlot: slots[Int(target.party)])
     }

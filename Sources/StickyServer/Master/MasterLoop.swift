@@ -19,7 +19,9 @@ final class MasterLoop {
     let spawner = Spawner()
     var router: Router
     var listeners: [Listener] = []
+    /// In the order of their numbers. Slots that were taken away stay at the end.
     var slots: [Slot] = []
+    var slotTarget: Int
     /// Every process that was started and not reaped, those of slots and those that left theirs.
     var processes: [WorkerProcess] = []
     /// Sockets that the master owns: waiting or not receipted.
@@ -28,6 +30,7 @@ final class MasterLoop {
     var hasServed = false
     var lastBootFailure: WorkerEnd?
     var stop: StopState?
+    var reload = RollingReload()
     var failure: StickyServerError?
     var frameWriter = FrameWriter()
     let receiver = FrameReceiver()
@@ -58,6 +61,7 @@ final class MasterLoop {
         self.events = events
         self.mailbox = mailbox
         logger = configuration.logger
+        slotTarget = slotCount
         router = Router(configuration.routing, slots: slotCount)
         let now = clock.now
         nextSweep = now
@@ -156,6 +160,10 @@ final class MasterLoop {
         for process in processes {
             if let killAt = process.killAt { earliest = min(earliest, killAt) }
         }
+        for slot in slots {
+            if let successor = slot.successor { earliest = min(earliest, successor.since + configuration.bootLimit) }
+        }
+        if let deadline = healthDeadline(now) { earliest = min(earliest, deadline) }
         if case .outOfResources(let until) = acceptPause { earliest = min(earliest, until) }
         let wait = earliest - now
         guard wait > .zero else { return 0 }
@@ -167,6 +175,7 @@ final class MasterLoop {
     private func runTimers(_ now: ContinuousClock.Instant) {
         superviseSlots(now)
         enforceDeadlines(now)
+        checkHealth(now)
         if now >= nextSweep {
             // A process that passed its control socket on to a child of its own dies without our seeing its end.
             for process in processes where process.exitWatch == nil { reap(process) }
@@ -183,6 +192,8 @@ final class MasterLoop {
         for command in mailbox.take() {
             switch command {
             case .stop: beginStop()
+            case .reload: beginReload()
+            case .scale(let count): scale(to: count)
             case .send(let payload, let target, let done): done(send(payload, from: MessageFragment.master, to: target))
             }
         }
@@ -193,6 +204,13 @@ final class MasterLoop {
         case SIGTERM, SIGINT:
             logger.notice("stopping on a signal", metadata: ["signal": "\(Libc.describe(signal: signal))"])
             beginStop()
+        case SIGHUP:
+            logger.notice("reloading on SIGHUP")
+            beginReload()
+        case SIGTTIN:
+            scale(to: slotTarget + 1)
+        case SIGTTOU:
+            scale(to: slotTarget - 1)
         default:
             break
         }

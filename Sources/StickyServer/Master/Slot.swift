@@ -4,6 +4,8 @@ final class Slot {
     var state: SlotState
     /// The process that serves the slot now; nil while it waits for one.
     var process: WorkerProcess?
+    /// The process that is to take over once it is ready.
+    var successor: Successor?
     /// Connections of this slot's clients that were not sent to a process yet.
     var waiting = NonCopyableQueue<HeldSocket>()
     /// Starts so far.
@@ -21,12 +23,21 @@ final class Slot {
     /// Whether sockets can be passed on now.
     var isConnected: Bool {
         guard state.isReady, let process else { return false }
-        return process.control != nil
+        return process.control != nil && !process.isDraining
     }
+
+    /// A process of this slot that has not taken over yet.
+    struct Successor {
+        let process: WorkerProcess
+        let since: ContinuousClock.Instant
+    }
+
+    /// Whether its worker answers so late that waiting for it is in vain.
+    var isLate: Bool { process?.isLate ?? false }
 
     /// Whether one more socket would be sent at once.
     func hasRoom(_ limits: HandOffLimits) -> Bool {
-        guard isConnected, !isBlocked, let process else { return false }
+        guard isConnected, !isBlocked, !isLate, let process else { return false }
         return waiting.count + process.ledger.count < limits.unreceiptedPerWorker
     }
 }

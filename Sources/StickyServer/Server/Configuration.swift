@@ -26,6 +26,16 @@ public struct Configuration: Sendable {
     /// A worker that is not ready after so long is ended and counts as failed. Default: 30 s.
     public var bootLimit: Duration = .seconds(30)
 
+    /// How a worker that hangs is found out.
+    public var heartbeat = HeartbeatPolicy()
+
+    /// When workers are replaced although they serve. Default: never.
+    public var recycling = RecyclingPolicy()
+
+    /// How many processes of one slot may be draining at a time, when reloads follow each other faster than long
+    /// connections end. The oldest beyond it is killed. Default: 3.
+    public var maximumDrainingGenerations = 3
+
     /// How long a stopping worker may finish what is in progress. Default: 30 s.
     public var drainDeadline: Duration = .seconds(30)
 
@@ -38,8 +48,9 @@ public struct Configuration: Sendable {
     /// Bytes of messages that may wait for a worker that does not keep up. Default: 16 MiB.
     public var messageQueueLimit = 16 << 20
 
-    /// Whether the master and the workers take SIGTERM and SIGINT as the wish to stop. A program with signal handlers
-    /// of its own says false and calls ``StickyServer/stop()``. Default: true.
+    /// Whether the master takes SIGTERM and SIGINT as the wish to stop and SIGHUP as the wish to reload, and a worker
+    /// SIGTERM as the wish to be replaced. A program with signal handlers of its own says false and calls
+    /// ``StickyServer/stop()`` and ``StickyServer/reload()``. Default: true.
     public var handlesSignals = true
 
     /// Where log lines go. Default: the label `sticky` with the process's logging system.

@@ -85,7 +85,7 @@ public final class StickyServer: Sendable {
         try start()
         let slots = configuration.maxWorkers == 0 ? UsableCores.count() : configuration.maxWorkers
         let (configuration, events, mailbox) = (configuration, events, mailbox)
-        if configuration.handlesSignals { mailbox.wakePipe.catchSignals([SIGTERM, SIGINT]) }
+        if configuration.handlesSignals { mailbox.wakePipe.catchSignals([SIGTERM, SIGINT, SIGHUP, SIGTTIN, SIGTTOU]) }
         try await withTaskCancellationHandler {
             try await StickyServer.onThread { () throws(StickyServerError) in
                 let loop = try MasterLoop(configuration, slotCount: slots, events: events, mailbox: mailbox)
@@ -142,6 +142,17 @@ public final class StickyServer: Sendable {
     /// ends them at once. Safe on any thread.
     public func stop() {
         mailbox.post(.stop)
+    }
+
+    /// Slot by slot, a new process is started and becomes ready before the old one drains. A new one that fails to
+    /// become ready ends the reload, and the old ones stay. Safe on any thread; events tell how it goes.
+    public func reload() {
+        mailbox.post(.reload)
+    }
+
+    /// Changes the number of slots, 1 or more. Clients of slots that stay do not move. Safe on any thread.
+    public func scale(to workers: Int) {
+        mailbox.post(.scale(to: workers))
     }
 
     /// Sends bytes from the master to every worker. Throws `messageTooLarge`, or the last problem of those that did not

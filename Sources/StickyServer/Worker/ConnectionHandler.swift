@@ -14,8 +14,8 @@ public protocol ConnectionHandler: Sendable {
     func clusterMessage(_ message: ClusterMessage)
 
     /// The worker stops: no more connections come. Close idle ones and finish what is in progress; the process ends
-    /// when the last ``ConnectionLease`` is gone, or at the deadline.
-    func drain(deadline: ContinuousClock.Instant)
+    /// when the last ``ConnectionLease`` is gone, or at the deadline. Called once.
+    func drain(_ request: DrainRequest)
 
     /// Asks whether whatever serves connections still turns: call `answer` from there, on any thread.
     /// A worker that does not answer is taken for hung.
@@ -30,7 +30,7 @@ extension ConnectionHandler {
     public func clusterMessage(_ message: ClusterMessage) {}
 
     /// Does nothing: connections end by themselves, or at the deadline.
-    public func drain(deadline: ContinuousClock.Instant) {}
+    public func drain(_ request: DrainRequest) {}
 
     /// Answers at once, which shows only that the control thread turns.
     public func checkHealth(_ answer: @escaping @Sendable () -> Void) {

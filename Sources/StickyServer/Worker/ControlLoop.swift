@@ -26,6 +26,10 @@ final class ControlLoop {
     private var isConnected = true
     private var owedReceipts = 0
     private var deadline: ContinuousClock.Instant?
+    private var recycling: RecyclingLimits?
+    private var accepted = 0
+    private var nextRecycling: ContinuousClock.Instant
+    private let started: ContinuousClock.Instant
     /// A stuck process is ended by the kernel so long after its drain's deadline.
     private static let stuckGrace: Duration = .seconds(3)
 
@@ -36,6 +40,11 @@ final class ControlLoop {
         var logger = configuration.logger
         logger[metadataKey: "slot"] = "\(worker.slot)"
         self.logger = logger
+        started = clock.now
+        nextRecycling = started
+        if configuration.recycling.isOn {
+            recycling = RecyclingLimits(configuration.recycling, chance: .random(in: 0..<1))
+        }
         assembler = MessageAssembler(limit: configuration.maximumMessageLength)
     }
 
@@ -53,11 +62,12 @@ final class ControlLoop {
             guard count > 0 else { continue }
             if set[0].revents != 0 {
                 worker.wakePipe.drain { [self] signal in
-                    if signal == SIGTERM { worker.drain() }
+                    if signal == SIGTERM { worker.requestReplacement() }
                 }
             }
             if worker.takeReady() { becomeReady() }
-            if worker.isDraining, deadline == nil { retire() }
+            if worker.takeReplacementRequest() { retire() }
+            recycle(clock.now)
             if set.count > 1, set[1].revents != 0 { receiveFrames() }
             sendReceipts()
             if isConnected, case .lost = worker.flushOutbox() { loseMaster() }
@@ -71,7 +81,7 @@ final class ControlLoop {
     }
 
     private func pollTimeout(_ now: ContinuousClock.Instant) -> CInt {
-        guard let deadline else { return -1 }
+        guard let deadline else { return recycling == nil ? -1 : 1000 }
         return CInt(clamping: Int(((deadline - now) / .milliseconds(1)).rounded(.up)) + 1)
     }
 
@@ -113,14 +123,15 @@ final class ControlLoop {
             if let message = try assembler.add(payload) { deliver(message.party, message.payload) }
         case .drain:
             let milliseconds = try payload.read(UInt32.self)
-            beginDrain(within: .milliseconds(Int(milliseconds)))
+            // The count says whether a successor serves the slot.
+            beginDrain(header.count == 1 ? .replaced : .stopping, within: .milliseconds(Int(milliseconds)))
         case .ping:
             let nonce = try payload.read(UInt32.self)
             handler.checkHealth { [worker] in
                 worker.post(Frame.number(.pong, nonce))
                 worker.wakePipe.wake()
             }
-        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .draining:
+        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire:
             throw .unknownKind(header.kind.rawValue)
         }
     }
@@ -134,6 +145,7 @@ final class ControlLoop {
             throw .wrongDescriptorCount(expected: count, got: connections.count)
         }
         owedReceipts += count
+        accepted += count
         sendReceipts()
         var reader = payload
         while let connection = connections.popFirst() {
@@ -169,20 +181,29 @@ final class ControlLoop {
 
     // MARK: - The end
 
-    /// The worker wants to end, and its slot is to have a successor.
+    /// The worker wants to be replaced. It serves on until a successor is ready and the master says so.
     private func retire() {
-        worker.post(Frame.plain(.draining))
-        beginDrain(within: configuration.drainDeadline)
+        if isConnected { worker.post(Frame.plain(.retire)) } else { beginDrain(.masterGone, within: .zero) }
+    }
+
+    private func recycle(_ now: ContinuousClock.Instant) {
+        guard let limits = recycling, isReady, deadline == nil, now >= nextRecycling else { return }
+        let reached = limits.reached(connections: accepted, age: now - started, memory: ResidentMemory.bytes)
+        guard let reached else { return }
+        // Not again at once if the successor fails.
+        nextRecycling = now + .seconds(60)
+        logger.info("this worker is due for recycling", metadata: ["limit": "\(reached)"])
+        worker.requestReplacement()
     }
 
     private func loseMaster() {
         guard isConnected else { return }
         isConnected = false
         logger.notice("the master is gone; this worker finishes and ends")
-        beginDrain(within: configuration.drainDeadline)
+        beginDrain(.masterGone, within: configuration.drainDeadline)
     }
 
-    private func beginDrain(within time: Duration) {
+    private func beginDrain(_ reason: DrainRequest.Reason, within time: Duration) {
         let end = clock.now + time
         if let deadline {
             self.deadline = min(deadline, end)
@@ -192,6 +213,6 @@ final class ControlLoop {
         worker.markDraining()
         let seconds = ((time + Self.stuckGrace) / .seconds(1)).rounded(.up)
         sticky_exit_after(CUnsignedInt(max(1, min(seconds, 1e9))))
-        handler.drain(deadline: end)
+        handler.drain(DrainRequest(reason: reason, deadline: end))
     }
 }

@@ -15,7 +15,8 @@ public final class Worker: Sendable {
     private let maximumMessageLength: Int
     private let outbox: Mutex<OutboundQueue>
     private let open = Atomic<Int>(0)
-    private let drainIsWanted = Atomic<Bool>(false)
+    private let draining = Atomic<Bool>(false)
+    private let replacementIsWanted = Atomic<Bool>(false)
     private let readyIsWanted = Atomic<Bool>(false)
 
     init(_ environment: WorkerEnvironment, configuration: Configuration) throws(StickyServerError) {
@@ -32,12 +33,12 @@ public final class Worker: Sendable {
     public var openConnections: Int { open.load(ordering: .relaxed) }
 
     /// Whether the worker takes no more connections and ends when the last one does.
-    public var isDraining: Bool { drainIsWanted.load(ordering: .relaxed) }
+    public var isDraining: Bool { draining.load(ordering: .relaxed) }
 
-    /// Asks for a successor: this worker gets no more connections, finishes what it has and ends. For workers that
-    /// have grown too large or too old.
-    public func drain() {
-        guard !drainIsWanted.exchange(true, ordering: .relaxed) else { return }
+    /// Asks for a successor, as a worker does that has grown too large or too old: once that is ready, this worker gets
+    /// no more connections, finishes what it has and ends. If the successor fails, this worker serves on.
+    public func requestReplacement() {
+        replacementIsWanted.store(true, ordering: .relaxed)
         wakePipe.wake()
     }
 
@@ -102,7 +103,12 @@ public final class Worker: Sendable {
     }
 
     func markDraining() {
-        drainIsWanted.store(true, ordering: .relaxed)
+        draining.store(true, ordering: .relaxed)
+    }
+
+    /// True once for each request.
+    func takeReplacementRequest() -> Bool {
+        replacementIsWanted.exchange(false, ordering: .relaxed)
     }
 
     func announceReady() {
