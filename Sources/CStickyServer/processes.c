@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,4 +85,22 @@ int sticky_set_parent_death_signal(int signal) {
     (void)signal;
     return -ENOSYS;
 #endif
+}
+
+int sticky_memory_file(void) {
+#ifdef __linux__
+    int descriptor = memfd_create("sticky-upgrade", MFD_CLOEXEC);
+#else
+    char path[] = "/tmp/sticky-upgrade-XXXXXX";
+    int descriptor = mkstemp(path);
+    if (descriptor >= 0) unlink(path);
+#endif
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+void sticky_block_signals(const int *signals, size_t count, int block) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    pthread_sigmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }

@@ -38,6 +38,13 @@ int sticky_spawn(pid_t *pid, const char *path, char *const argv[], char *const e
 // A descriptor that becomes readable when `pid` ends (pidfd_open(2)), or -errno (-ENOSYS off Linux).
 int sticky_pidfd(pid_t pid);
 
+// A file without a name, for state that outlives execve(2): memfd_create(2), or an unlinked temporary file. The
+// descriptor, or -errno.
+int sticky_memory_file(void);
+
+// Blocks or unblocks these signals for the calling thread (pthread_sigmask(3)); the mask survives execve(2).
+void sticky_block_signals(const int *signals, size_t count, int block);
+
 // The usable cores: sched_getaffinity(2) on Linux, the online processors elsewhere.
 int sticky_affinity_count(void);
 

@@ -48,7 +48,8 @@ struct MessageAssembler {
     private var party: UInt16 = 0
     private var total = 0
     private var bytes: [UInt8] = []
-    private var isOpen = false
+    /// Whether a message has begun and not ended.
+    private(set) var isOpen = false
 
     init(limit: Int) {
         self.limit = limit

@@ -15,6 +15,25 @@ final class Listener {
     let index: Int
     private let unixPath: String?
 
+    /// Takes over a listening socket that another process has opened.
+    init(adopting number: CInt, index: Int) {
+        descriptor = OwnedDescriptor(owning: number)
+        _ = sticky_set_cloexec(number, 1)
+        _ = sticky_set_nonblocking(number, 1)
+        self.index = index
+        address = Listener.boundAddress(number) ?? .unix(path: "")
+        if case .unix(let path) = address.storage, !path.isEmpty { unixPath = path } else { unixPath = nil }
+    }
+
+    /// Whether this socket is what `wanted` asks for. Port 0 asks for any port, and so for the one it had.
+    func serves(_ wanted: ListenAddress, index: Int) -> Bool {
+        [wanted.address, wanted.fallback].contains { candidate in
+            guard let candidate else { return false }
+            if candidate == address { return true }
+            return candidate.port == 0 && self.index == index && candidate.host == address.host
+        }
+    }
+
     /// Binds and listens (bind(2), listen(2)).
     init(_ wanted: ListenAddress, index: Int) throws(StickyServerError) {
         self.index = index

@@ -4,6 +4,7 @@ internal import Synchronization
 enum MasterCommand: Sendable {
     case stop
     case reload
+    case upgrade
     case scale(to: Int)
     case send(payload: [UInt8], to: MessageTarget, done: @Sendable (StickyServerError?) -> Void)
 }

@@ -31,6 +31,10 @@
     case reloadFinished(replaced: Int)
     /// The reload ends, because the successor of this slot did not become ready.
     case reloadAborted(slot: Int, reason: String)
+    /// This process is a new binary that took over from the one before.
+    case upgraded
+    /// The new binary did not prove itself: this one serves on.
+    case upgradeAborted(reason: String)
     /// A worker sent the master a message.
     case workerMessage(slot: Int, payload: [UInt8])
     /// A connection was passed to a slot.

@@ -55,13 +55,16 @@ extension MasterLoop {
         logger.info("worker replaced", metadata: ["slot": "\(slot.number)", "pid": "\(successor.pid)"])
         if let previous { startDrain(previous, hasSuccessor: true) }
         limitGenerations(slot)
+        upgradeProbeReady(in: slot.number)
         advance(reload.succeeded(slot: slot.number))
     }
 
     /// The successor ended, or took too long. The process before it stays.
     func successorFailed(_ slot: Slot, _ end: WorkerEnd) {
         slot.successor = nil
-        abortReload(slot, reason: "the new worker ended before it was ready: \(end)")
+        let reason = "the new worker ended before it was ready: \(end)"
+        upgradeProbeFailed(in: slot.number, reason: reason)
+        abortReload(slot, reason: reason)
     }
 
     private func abortReload(_ slot: Slot, reason: String) {

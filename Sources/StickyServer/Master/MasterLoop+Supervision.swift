@@ -48,9 +48,13 @@ extension MasterLoop {
         }
     }
 
-    func spawnProcess(_ slot: Slot, now: ContinuousClock.Instant) throws(StickyServerError) -> WorkerProcess {
+    /// Starts a process of this executable, or of the one at `path`.
+    func spawnProcess(
+        _ slot: Slot, now: ContinuousClock.Instant, path: String? = nil
+    ) throws(StickyServerError) -> WorkerProcess {
         slot.generation += 1
-        let spawned = try spawner.spawn(slot: slot.number, slots: slotTarget, generation: slot.generation)
+        let spawned = try spawner.spawn(
+            slot: slot.number, slots: slotTarget, generation: slot.generation, path: path)
         let process = WorkerProcess(
             slot: slot.number, generation: slot.generation, pid: spawned.pid, control: spawned.takeControl(),
             configuration: configuration, now: now)

@@ -31,6 +31,7 @@ final class MasterLoop {
     var lastBootFailure: WorkerEnd?
     var stop: StopState?
     var reload = RollingReload()
+    var upgrade: Upgrade?
     var failure: StickyServerError?
     var frameWriter = FrameWriter()
     let receiver = FrameReceiver()
@@ -56,23 +57,37 @@ final class MasterLoop {
     }
 
     /// Opens the listeners, so that a bad address is known before any process is started.
-    init(_ configuration: Configuration, slotCount: Int, events: EventHub, mailbox: Mailbox) throws(StickyServerError) {
+    ///
+    /// `inherited` is what the binary before this one has left; then its slots and key count, and listeners that both
+    /// have in common stay open.
+    init(
+        _ configuration: Configuration, slotCount: Int, inherited: UpgradeState?, events: EventHub, mailbox: Mailbox
+    ) throws(StickyServerError) {
         self.configuration = configuration
         self.events = events
         self.mailbox = mailbox
         logger = configuration.logger
-        slotTarget = slotCount
-        router = Router(configuration.routing, slots: slotCount)
+        slotTarget = inherited?.slotTarget ?? slotCount
+        var routing = configuration.routing
+        if let inherited { routing.key = inherited.routingKey }
+        router = Router(routing, slots: inherited?.routedSlots ?? slotCount)
         let now = clock.now
         nextSweep = now
+        var adopted = (inherited?.listeners ?? []).map { Listener(adopting: $0.descriptor, index: $0.index) }
         for (index, address) in configuration.listeners.enumerated() {
-            listeners.append(try Listener(address, index: index))
+            if let known = adopted.firstIndex(where: { $0.serves(address, index: index) }) {
+                listeners.append(adopted.remove(at: known))
+            } else {
+                listeners.append(try Listener(address, index: index))
+            }
         }
-        slots = (0..<slotCount).map { number in
+        slots = (0..<max(slotTarget, inherited?.generations.count ?? 0)).map { number in
             Slot(
                 number: number,
                 state: SlotState(respawn: configuration.respawn, backoff: configuration.backoff, now: now))
         }
+        for slot in slots[slotTarget...] { slot.state.remove() }
+        if let inherited { adopt(inherited) }
     }
 
     /// Runs until the server has stopped. Throws when no worker could be started or none is left.
@@ -81,6 +96,7 @@ final class MasterLoop {
         while true {
             handleCommands()
             runTimers(clock.now)
+            continueUpgrade()
             if stop != nil, processes.isEmpty { break }
             buildPollSet()
             let count = pollSet.withUnsafeMutableBufferPointer { buffer in
@@ -193,6 +209,7 @@ final class MasterLoop {
             switch command {
             case .stop: beginStop()
             case .reload: beginReload()
+            case .upgrade: beginUpgrade()
             case .scale(let count): scale(to: count)
             case .send(let payload, let target, let done): done(send(payload, from: MessageFragment.master, to: target))
             }
@@ -207,6 +224,8 @@ final class MasterLoop {
         case SIGHUP:
             logger.notice("reloading on SIGHUP")
             beginReload()
+        case SIGUSR2:
+            beginUpgrade()
         case SIGTTIN:
             scale(to: slotTarget + 1)
         case SIGTTOU:

@@ -20,19 +20,23 @@ struct Spawner {
     /// The executable and its arguments as the system knows them.
     private let path: String
     private let arguments: [String]
+    /// Where a newer version of this executable is looked for.
+    let replacement: String
 
     init(arguments: [String] = CommandLine.arguments) {
         self.arguments = arguments
         #if os(Linux)
         // Also right when the file was replaced or the program was found through PATH.
         path = "/proc/self/exe"
+        replacement = Spawner.resolve(path) ?? arguments.first ?? ""
         #else
         path = arguments.first ?? ""
+        replacement = path
         #endif
     }
 
     func spawn(
-        slot: Int, slots: Int, generation: Int
+        slot: Int, slots: Int, generation: Int, path: String? = nil
     ) throws(StickyServerError) -> SpawnedProcess {
         let pair = try ControlSocket.pair()
         var environment = WorkerEnvironment(
@@ -48,10 +52,30 @@ struct Spawner {
         }
         var pid: pid_t = 0
         let status = withCStrings(arguments) { argv in
-            withCStrings(environment) { envp in sticky_spawn(&pid, path, argv, envp, pair.worker.number) }
+            withCStrings(environment) { envp in sticky_spawn(&pid, path ?? self.path, argv, envp, pair.worker.number) }
         }
         guard status == 0 else { throw .system(.spawnFailed, "cannot start a worker for slot \(slot)", status) }
         return SpawnedProcess(pid: pid, control: pair.masterEnd())
+    }
+
+    /// Turns this process into the executable at ``replacement`` (execve(2)). Returns the error, if at all.
+    func become() -> CInt {
+        withCStrings(arguments) { argv in
+            _ = execve(replacement, argv, sticky_environ())
+            return errno
+        }
+    }
+
+    /// The path behind a symbolic link of /proc. When the file was replaced before this process started, the kernel
+    /// marks the old one, and the mark is not part of the name.
+    private static func resolve(_ link: String) -> String? {
+        let path = withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer -> String? in
+            guard let base = buffer.baseAddress else { return nil }
+            let count = readlink(link, base.assumingMemoryBound(to: CChar.self), buffer.count)
+            return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+        }
+        let mark = " (deleted)"
+        return path.map { $0.hasSuffix(mark) ? String($0.dropLast(mark.count)) : $0 }
     }
 
     private func withCStrings<R>(

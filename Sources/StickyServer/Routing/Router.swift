@@ -16,13 +16,16 @@ struct Router: Sendable {
     private var turn = 0
 
     init(_ configuration: RoutingConfiguration, slots: Int) {
-        hasher =
-            configuration.key.flatMap { SipHash(key: $0) }
-            ?? SipHash(k0: .random(in: 0 ... .max), k1: .random(in: 0 ... .max))
+        let key = configuration.key ?? (0..<16).map { _ in .random(in: 0 ... .max) }
+        self.key = key
+        hasher = SipHash(key: key) ?? SipHash(k0: 0, k1: 0)
         weights = configuration.weights
         rendezvous = Rendezvous(slots: slots, weights: weights)
         ipv6PrefixLength = configuration.ipv6PrefixLength
     }
+
+    /// The secret, for the next binary.
+    let key: [UInt8]
 
     /// How many slots take part.
     var slots: Int { rendezvous.slots }

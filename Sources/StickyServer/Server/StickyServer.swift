@@ -31,6 +31,7 @@ public final class StickyServer: Sendable {
 
     private let events = EventHub()
     private let mailbox: Mailbox
+    private let inherited: UpgradeState?
     private let hasStarted = Atomic<Bool>(false)
 
     /// A server on one port of every address of the machine.
@@ -59,8 +60,10 @@ public final class StickyServer: Sendable {
             }
             _ = sticky_set_cloexec(environment.control, 1)
             worker = try Worker(environment, configuration: configuration)
+            inherited = nil
         } else {
             worker = nil
+            inherited = try UpgradeFile.take()
         }
     }
 
@@ -84,11 +87,14 @@ public final class StickyServer: Sendable {
         }
         try start()
         let slots = configuration.maxWorkers == 0 ? UsableCores.count() : configuration.maxWorkers
-        let (configuration, events, mailbox) = (configuration, events, mailbox)
-        if configuration.handlesSignals { mailbox.wakePipe.catchSignals([SIGTERM, SIGINT, SIGHUP, SIGTTIN, SIGTTOU]) }
+        let (configuration, events, mailbox, inherited) = (configuration, events, mailbox, inherited)
+        if configuration.handlesSignals { mailbox.wakePipe.catchSignals(MasterSignals.all) }
         try await withTaskCancellationHandler {
             try await StickyServer.onThread { () throws(StickyServerError) in
-                let loop = try MasterLoop(configuration, slotCount: slots, events: events, mailbox: mailbox)
+                // An upgrade leaves signals blocked until the new binary's handlers are there.
+                MasterSignals.unblock()
+                let loop = try MasterLoop(
+                    configuration, slotCount: slots, inherited: inherited, events: events, mailbox: mailbox)
                 try loop.run()
             }
         } onCancel: {
@@ -148,6 +154,13 @@ public final class StickyServer: Sendable {
     /// become ready ends the reload, and the old ones stay. Safe on any thread; events tell how it goes.
     public func reload() {
         mailbox.post(.reload)
+    }
+
+    /// The master becomes the executable that now stands at its path, in place and with the same pid: listeners, the
+    /// routing key, living workers and waiting connections are carried over, and the workers are then replaced slot by
+    /// slot. A new executable whose first worker does not become ready changes nothing. Safe on any thread.
+    public func upgrade() {
+        mailbox.post(.upgrade)
     }
 
     /// Changes the number of slots, 1 or more. Clients of slots that stay do not move. Safe on any thread.
