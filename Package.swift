@@ -71,7 +71,10 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
-            name: "StickyServerTests", dependencies: ["StickyServer", "ClusterFixture"], swiftSettings: strict),
+            name: "StickyServerTests",
+            dependencies: ["StickyServer", "ClusterFixture"],
+            swiftSettings: strict
+        ),
         .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
         .testTarget(
             name: "StickyNIOTests",

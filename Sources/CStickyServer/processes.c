@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -78,15 +79,6 @@ int sticky_term_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(statu
 
 char **sticky_environ(void) { return environ; }
 
-int sticky_set_parent_death_signal(int signal) {
-#ifdef __linux__
-    return prctl(PR_SET_PDEATHSIG, signal) < 0 ? -errno : 0;
-#else
-    (void)signal;
-    return -ENOSYS;
-#endif
-}
-
 int sticky_memory_file(void) {
 #ifdef __linux__
     int descriptor = memfd_create("sticky-upgrade", MFD_CLOEXEC);
@@ -103,4 +95,24 @@ void sticky_block_signals(const int *signals, size_t count, int block) {
     sigemptyset(&set);
     for (size_t i = 0; i < count; i++) sigaddset(&set, signals[i]);
     pthread_sigmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+void sticky_no_new_privileges(void) {
+#ifdef __linux__
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#endif
+}
+
+void sticky_set_dumpable(int dumpable) {
+#ifdef __linux__
+    prctl(PR_SET_DUMPABLE, dumpable);
+#else
+    (void)dumpable;
+#endif
+}
+
+uint64_t sticky_monotonic_microseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }

@@ -47,7 +47,8 @@ public enum MessageCoding {
 
     /// The value in the bytes of a message. Throws `DecodingError`.
     public static func decode<Value: Decodable>(
-        _ type: Value.Type = Value.self, from payload: [UInt8]
+        _ type: Value.Type = Value.self,
+        from payload: [UInt8]
     ) throws -> Value {
         try JSONDecoder().decode(type, from: Data(payload))
     }

@@ -56,8 +56,12 @@ int sticky_term_signal(int status);
 // `stderr` and `environ` are mutable globals, which Swift 6 refuses.
 char **sticky_environ(void);
 
-// prctl(2): the signal this process gets when the thread that started it ends. 0 or -errno; -ENOSYS off Linux.
-int sticky_set_parent_death_signal(int signal);
+// prctl(2): no gain of rights through execve(2) any more; no tracing by others and no core file. Nothing off Linux.
+void sticky_no_new_privileges(void);
+void sticky_set_dumpable(int dumpable);
+
+// clock_gettime(2): `timespec` is not importable beside every C module.
+uint64_t sticky_monotonic_microseconds(void);
 
 // MARK: - Signal handlers. They run on an interrupted thread and may only make async-signal-safe calls
 // (signal-safety(7)), which the Swift runtime does not promise for compiled Swift; so they are written here.

@@ -1,4 +1,5 @@
 internal import CStickyServer
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -88,7 +89,8 @@ final class FrameReceiver {
 
     /// Receives one frame without blocking and gives its bytes to `body`, with the descriptors that came with it.
     func receive(
-        from number: CInt, _ body: (UnsafeRawBufferPointer, consuming NonCopyableQueue<OwnedConnection>) -> Void
+        from number: CInt,
+        _ body: (UnsafeRawBufferPointer, consuming NonCopyableQueue<OwnedConnection>) -> Void
     ) -> Outcome {
         var count = CInt(numbers.count)
         let received = sticky_receive(number, buffer.baseAddress, buffer.count, &numbers, &count, 0)

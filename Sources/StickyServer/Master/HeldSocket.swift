@@ -30,8 +30,15 @@ extension PausedSocket {
     consuming func with(reason: RouteReason) -> PausedSocket {
         let (peer, local, listener, prelude, hops, lease) = (peer, local, listener, prelude, hops, lease)
         return PausedSocket(
-            connection: connection, peer: peer, local: local, listener: listener, reason: reason, prelude: prelude,
-            hops: hops, lease: lease)
+            connection: connection,
+            peer: peer,
+            local: local,
+            listener: listener,
+            reason: reason,
+            prelude: prelude,
+            hops: hops,
+            lease: lease
+        )
     }
 
     /// Closes this process's copy and leaves the connection to the process that receipted it.

@@ -19,7 +19,12 @@ extension MasterLoop {
                 let local = listener.localAddress(of: connection)
                 let route = router.route(peer)
                 let socket = PausedSocket(
-                    connection: connection, peer: peer, local: local, listener: listener.index, reason: route.reason)
+                    connection: connection,
+                    peer: peer,
+                    local: local,
+                    listener: listener.index,
+                    reason: route.reason
+                )
                 heldSockets += 1
                 place(HeldSocket(socket, route: route, arrived: now))
             case .skip:
@@ -29,7 +34,8 @@ extension MasterLoop {
             case .exhausted(let errno):
                 logger.warning(
                     "cannot accept: out of descriptors or memory",
-                    metadata: ["error": "\(Libc.describe(errno: errno))"])
+                    metadata: ["error": "\(Libc.describe(errno: errno))"]
+                )
                 pauseAccepting(.outOfResources(until: now + Self.resourcePause), because: .outOfResources)
                 return
             }
@@ -125,7 +131,8 @@ extension MasterLoop {
             drop(held, slot: slot.number, reason: .unavailable)
         } else if let other = otherSlot(than: slot, for: held.route.hash) {
             other.waiting.append(held.with(reason: .rerouted))
-        } else if activeSlots.contains(where: { $0.state.isAlive }), waited < policy.patience + configuration.bootLimit {
+        } else if activeSlots.contains(where: { $0.state.isAlive }), waited < policy.patience + configuration.bootLimit
+        {
             slot.waiting.append(held)
         } else {
             drop(held, slot: slot.number, reason: .unavailable)

@@ -30,7 +30,9 @@ extension MasterLoop {
             let fits = slot.waiting.withElement(at: descriptors.count) { held in
                 let needed = ConnectionEntry.room(forPrelude: held.socket.prelude.count)
                 // The first always fits: a prelude has its own limit.
-                guard descriptors.isEmpty || frameWriter.bytes.count + needed <= Frame.maximumLength else { return false }
+                guard descriptors.isEmpty || frameWriter.bytes.count + needed <= Frame.maximumLength else {
+                    return false
+                }
                 ConnectionEntry(held.socket).write(to: &frameWriter)
                 descriptors.append(held.socket.descriptor)
                 return true
@@ -46,7 +48,8 @@ extension MasterLoop {
             if events.wants(.connections) {
                 events.publish(
                     .connectionRouted(slot: slot.number, reason: held.socket.reason, peer: held.socket.peer),
-                    to: .connections)
+                    to: .connections
+                )
             }
             process.ledger.add(held)
         }
@@ -75,7 +78,8 @@ extension MasterLoop {
             if let problem {
                 logger.error(
                     "a worker broke the control protocol and is ended",
-                    metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "problem": "\(problem)"])
+                    metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "problem": "\(problem)"]
+                )
                 process.kill()
                 endControl(process)
                 return
@@ -89,7 +93,8 @@ extension MasterLoop {
     }
 
     private func handle(
-        _ bytes: UnsafeRawBufferPointer, _ connections: consuming NonCopyableQueue<OwnedConnection>,
+        _ bytes: UnsafeRawBufferPointer,
+        _ connections: consuming NonCopyableQueue<OwnedConnection>,
         from process: WorkerProcess
     ) throws(FrameError) {
         var (header, payload) = try Frame.parse(bytes)
@@ -105,7 +110,7 @@ extension MasterLoop {
             heldSockets -= header.count
         case .messageToMaster:
             if let message = try process.assembler.add(payload) {
-                deliver(message.payload, from: process.slot, to: MessageTarget(party: message.party))
+                deliver(message, from: process.slot)
             }
         case .rehome:
             let slot = Int(try payload.read(UInt16.self))
@@ -128,10 +133,19 @@ extension MasterLoop {
         let hash = router.route(entry.peer).hash
         let exists = slot < slotTarget
         let socket = PausedSocket(
-            connection: connection, peer: entry.peer, local: entry.local, listener: entry.listener, reason: .rehomed,
-            prelude: entry.prelude, hops: entry.hops + 1)
+            connection: connection,
+            peer: entry.peer,
+            local: entry.local,
+            listener: entry.listener,
+            reason: .rehomed,
+            prelude: entry.prelude,
+            hops: entry.hops + 1
+        )
         let held = HeldSocket(
-            socket, route: Route(home: exists ? slot : 0, hash: hash, reason: .rehomed), arrived: clock.now)
+            socket,
+            route: Route(home: exists ? slot : 0, hash: hash, reason: .rehomed),
+            arrived: clock.now
+        )
         if !exists {
             drop(held, slot: slot, reason: .noSuchSlot)
         } else if entry.hops >= 1 {

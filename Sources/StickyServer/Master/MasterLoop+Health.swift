@@ -37,7 +37,9 @@ extension MasterLoop {
     /// up and serve it.
     private func replaceHung(_ process: WorkerProcess, now: ContinuousClock.Instant) {
         logger.error(
-            "a worker hangs and is replaced", metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)"])
+            "a worker hangs and is replaced",
+            metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)"]
+        )
         publish(.workerHung(slot: process.slot, generation: process.generation, pid: Int(process.pid)))
         process.killAt = now + configuration.heartbeat.abortGrace
         process.abort()

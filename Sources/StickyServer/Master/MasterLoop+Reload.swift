@@ -4,6 +4,7 @@ extension MasterLoop {
     /// Slot by slot a new process becomes ready before the old one drains.
     func beginReload() {
         guard stop == nil, hasServed else { return }
+        if !reload.isRunning { serviceManager.notifyReloading() }
         publish(.reloadStarted(slots: slotTarget))
         advance(reload.begin(slots: activeSlots.map(\.number)))
     }
@@ -21,9 +22,11 @@ extension MasterLoop {
             case .finished(let replaced):
                 logger.notice("reload finished", metadata: ["replaced": "\(replaced)"])
                 publish(.reloadFinished(replaced: replaced))
+                serviceManager.notify("READY=1", "STATUS=reloaded, \(slotTarget) workers serve")
                 if reload.takeRequest() { beginReload() }
                 return
             case .aborted(let slot):
+                serviceManager.notify("READY=1", "STATUS=reload aborted, the old workers serve")
                 logger.error("reload aborted", metadata: ["slot": "\(slot)"])
                 return
             }
@@ -69,7 +72,9 @@ extension MasterLoop {
 
     private func abortReload(_ slot: Slot, reason: String) {
         logger.error(
-            "a worker could not be replaced; it serves on", metadata: ["slot": "\(slot.number)", "reason": "\(reason)"])
+            "a worker could not be replaced; it serves on",
+            metadata: ["slot": "\(slot.number)", "reason": "\(reason)"]
+        )
         publish(.replacementFailed(slot: slot.number, reason: reason))
         if reload.current == slot.number { publish(.reloadAborted(slot: slot.number, reason: reason)) }
         advance(reload.failed(slot: slot.number))
@@ -81,7 +86,8 @@ extension MasterLoop {
         for process in draining.dropLast(configuration.maximumDrainingGenerations) {
             logger.warning(
                 "too many draining generations: the oldest is killed",
-                metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)"])
+                metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)"]
+            )
             process.kill()
         }
     }

@@ -1,4 +1,5 @@
 internal import Logging
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -31,7 +32,8 @@ extension MasterLoop {
     private func endOverdue(_ process: WorkerProcess) {
         logger.error(
             "a worker was not ready within the boot limit and is ended",
-            metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "limit": "\(configuration.bootLimit)"])
+            metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "limit": "\(configuration.bootLimit)"]
+        )
         process.kill()
         endControl(process)
         lost(process, end: WorkerEnd(code: nil, signal: Int(SIGKILL)))
@@ -50,14 +52,25 @@ extension MasterLoop {
 
     /// Starts a process of this executable, or of the one at `path`.
     func spawnProcess(
-        _ slot: Slot, now: ContinuousClock.Instant, path: String? = nil
+        _ slot: Slot,
+        now: ContinuousClock.Instant,
+        path: String? = nil
     ) throws(StickyServerError) -> WorkerProcess {
         slot.generation += 1
         let spawned = try spawner.spawn(
-            slot: slot.number, slots: slotTarget, generation: slot.generation, path: path)
+            slot: slot.number,
+            slots: slotTarget,
+            generation: slot.generation,
+            path: path
+        )
         let process = WorkerProcess(
-            slot: slot.number, generation: slot.generation, pid: spawned.pid, control: spawned.takeControl(),
-            configuration: configuration, now: now)
+            slot: slot.number,
+            generation: slot.generation,
+            pid: spawned.pid,
+            control: spawned.takeControl(),
+            configuration: configuration,
+            now: now
+        )
         processes.append(process)
         logger.debug("worker started", metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)"])
         publish(.workerCreated(slot: slot.number, generation: slot.generation, pid: Int(process.pid)))
@@ -71,13 +84,19 @@ extension MasterLoop {
         guard slot.process === process, slot.state.becameReady(now: now) else { return }
         logger.info(
             "worker ready",
-            metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)", "generation": "\(process.generation)"])
+            metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)", "generation": "\(process.generation)"]
+        )
         publish(.workerReady(slot: slot.number, generation: process.generation, pid: Int(process.pid)))
         growRouting()
         if let diedAt = slot.state.diedAt {
             publish(
                 .workerRespawned(
-                    slot: slot.number, generation: process.generation, pid: Int(process.pid), after: now - diedAt))
+                    slot: slot.number,
+                    generation: process.generation,
+                    pid: Int(process.pid),
+                    after: now - diedAt
+                )
+            )
         }
     }
 
@@ -86,16 +105,20 @@ extension MasterLoop {
         let ready = activeSlots.count { $0.state.isReady }
         if activeSlots.allSatisfy({ $0.state.isReady || !$0.state.isAlive }), ready > 0 {
             hasServed = true
+            serviceManager.notify("READY=1", "STATUS=\(ready) of \(slotTarget) workers serve")
             publish(.listening(addresses: listeners.map(\.address), workers: slotTarget))
             logger.info(
                 "listening",
-                metadata: ["addresses": "\(listeners.map(\.address.description).joined(separator: " "))"])
+                metadata: ["addresses": "\(listeners.map(\.address.description).joined(separator: " "))"]
+            )
         } else if activeSlots.allSatisfy({ !$0.state.isAlive }) {
             let last = lastBootFailure.map { ", the last with \($0)" } ?? ""
             fail(
                 StickyServerError(
                     .workersFailedToStart,
-                    "every worker ended before it was ready\(last): see its own messages on standard error"))
+                    "every worker ended before it was ready\(last): see its own messages on standard error"
+                )
+            )
         }
     }
 
@@ -167,8 +190,14 @@ extension MasterLoop {
         logger.log(level: end.isClean ? .info : .error, "worker ended", metadata: metadata)
         publish(
             .workerDied(
-                slot: slot.number, generation: process.generation, pid: Int(process.pid), end: end, returned: returned,
-                failures: slot.state.backoff.failures))
+                slot: slot.number,
+                generation: process.generation,
+                pid: Int(process.pid),
+                end: end,
+                returned: returned,
+                failures: slot.state.backoff.failures
+            )
+        )
         promoteSuccessor(slot, now: now)
         react(slot, to: reaction)
     }
@@ -189,7 +218,8 @@ extension MasterLoop {
         case .park(let until):
             logger.error(
                 "a slot's worker keeps ending before it is ready; the slot rests",
-                metadata: ["slot": "\(slot.number)", "failures": "\(slot.state.backoff.failures)"])
+                metadata: ["slot": "\(slot.number)", "failures": "\(slot.state.backoff.failures)"]
+            )
             publish(.workerParked(slot: slot.number, failures: slot.state.backoff.failures, until: until))
         case .none:
             let isOver = activeSlots.allSatisfy { if case .stopped = $0.state.phase { true } else { false } }
@@ -225,6 +255,7 @@ extension MasterLoop {
         for listener in listeners { listener.removeFile() }
         listeners = []
         publish(.stopping)
+        serviceManager.notify("STOPPING=1", "STATUS=stopping")
         stop = StopState(deadline: clock.now + configuration.drainDeadline)
         reload.cancel()
         for slot in slots {
@@ -244,7 +275,8 @@ extension MasterLoop {
             guard let killAt = process.killAt, now >= killAt else { continue }
             logger.warning(
                 "a worker did not end in time and is killed",
-                metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)"])
+                metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)"]
+            )
             process.kill()
             // If even SIGKILL does not end it (uninterruptible sleep), this is tried again.
             process.killAt = now + .seconds(5)

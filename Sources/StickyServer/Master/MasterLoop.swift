@@ -1,5 +1,6 @@
 internal import CStickyServer
 internal import Logging
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -32,6 +33,8 @@ final class MasterLoop {
     var stop: StopState?
     var reload = RollingReload()
     var upgrade: Upgrade?
+    let serviceManager = ServiceManager()
+    var nextWatchdog: ContinuousClock.Instant?
     var failure: StickyServerError?
     var frameWriter = FrameWriter()
     let receiver = FrameReceiver()
@@ -61,7 +64,11 @@ final class MasterLoop {
     /// `inherited` is what the binary before this one has left; then its slots and key count, and listeners that both
     /// have in common stay open.
     init(
-        _ configuration: Configuration, slotCount: Int, inherited: UpgradeState?, events: EventHub, mailbox: Mailbox
+        _ configuration: Configuration,
+        slotCount: Int,
+        inherited: UpgradeState?,
+        events: EventHub,
+        mailbox: Mailbox
     ) throws(StickyServerError) {
         self.configuration = configuration
         self.events = events
@@ -73,6 +80,7 @@ final class MasterLoop {
         router = Router(routing, slots: inherited?.routedSlots ?? slotCount)
         let now = clock.now
         nextSweep = now
+        if serviceManager.watchdogInterval != nil { nextWatchdog = now }
         var adopted = (inherited?.listeners ?? []).map { Listener(adopting: $0.descriptor, index: $0.index) }
         for (index, address) in configuration.listeners.enumerated() {
             if let known = adopted.firstIndex(where: { $0.serves(address, index: index) }) {
@@ -84,7 +92,8 @@ final class MasterLoop {
         slots = (0..<max(slotTarget, inherited?.generations.count ?? 0)).map { number in
             Slot(
                 number: number,
-                state: SlotState(respawn: configuration.respawn, backoff: configuration.backoff, now: now))
+                state: SlotState(respawn: configuration.respawn, backoff: configuration.backoff, now: now)
+            )
         }
         for slot in slots[slotTarget...] { slot.state.remove() }
         if let inherited { adopt(inherited) }
@@ -110,7 +119,7 @@ final class MasterLoop {
 
     private func cleanUp() {
         for command in mailbox.close() {
-            if case .send(_, _, let done) = command {
+            if case .send(_, let done) = command {
                 done(StickyServerError(.workersGone, "the server has stopped"))
             }
         }
@@ -180,6 +189,7 @@ final class MasterLoop {
             if let successor = slot.successor { earliest = min(earliest, successor.since + configuration.bootLimit) }
         }
         if let deadline = healthDeadline(now) { earliest = min(earliest, deadline) }
+        if let nextWatchdog { earliest = min(earliest, nextWatchdog) }
         if case .outOfResources(let until) = acceptPause { earliest = min(earliest, until) }
         let wait = earliest - now
         guard wait > .zero else { return 0 }
@@ -197,9 +207,16 @@ final class MasterLoop {
             for process in processes where process.exitWatch == nil { reap(process) }
             nextSweep = now + .seconds(1)
         }
+        feedWatchdog(now)
         expireWaiting(now)
         resumeAccepting(now)
         flushSlots()
+    }
+
+    private func feedWatchdog(_ now: ContinuousClock.Instant) {
+        guard let due = nextWatchdog, now >= due, let interval = serviceManager.watchdogInterval else { return }
+        serviceManager.notify("WATCHDOG=1")
+        nextWatchdog = now + interval
     }
 
     // MARK: - Orders from outside the loop
@@ -211,7 +228,7 @@ final class MasterLoop {
             case .reload: beginReload()
             case .upgrade: beginUpgrade()
             case .scale(let count): scale(to: count)
-            case .send(let payload, let target, let done): done(send(payload, from: MessageFragment.master, to: target))
+            case .send(let envelope, let done): done(send(envelope, from: Envelope.master))
             }
         }
     }

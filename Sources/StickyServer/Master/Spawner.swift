@@ -1,4 +1,5 @@
 internal import CStickyServer
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -36,17 +37,27 @@ struct Spawner {
     }
 
     func spawn(
-        slot: Int, slots: Int, generation: Int, path: String? = nil
+        slot: Int,
+        slots: Int,
+        generation: Int,
+        path: String? = nil
     ) throws(StickyServerError) -> SpawnedProcess {
         let pair = try ControlSocket.pair()
         var environment = WorkerEnvironment(
-            slot: slot, slots: slots, generation: generation, control: WorkerEnvironment.controlDescriptor,
+            slot: slot,
+            slots: slots,
+            generation: generation,
+            control: WorkerEnvironment.controlDescriptor,
             master: getpid()
         ).variables
         if let inherited = sticky_environ() {
             var entry = inherited
             while let variable = entry.pointee {
-                environment.append(String(cString: variable))
+                let text = String(cString: variable)
+                // A worker's notification socket would tell the manager about the wrong process.
+                if !["NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_"].contains(where: text.hasPrefix) {
+                    environment.append(text)
+                }
                 entry += 1
             }
         }
@@ -79,7 +90,8 @@ struct Spawner {
     }
 
     private func withCStrings<R>(
-        _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R
+        _ strings: [String],
+        _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R
     ) -> R {
         var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
         pointers.append(nil)

@@ -1,4 +1,5 @@
 internal import CStickyServer
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -31,7 +32,11 @@ final class WorkerProcess {
     var isRetired = false
 
     init(
-        slot: Int, generation: Int, pid: pid_t, control: consuming ControlSocket, configuration: Configuration,
+        slot: Int,
+        generation: Int,
+        pid: pid_t,
+        control: consuming ControlSocket,
+        configuration: Configuration,
         now: ContinuousClock.Instant
     ) {
         self.slot = slot

@@ -42,6 +42,9 @@ public struct Configuration: Sendable {
     /// How long a crashed worker may write its backtrace after its slot was given to a successor. Default: 60 s.
     public var crashReportLimit: Duration = .seconds(60)
 
+    /// Which rights workers keep. Default: those of the user who starts the server, who must not be root.
+    public var privileges = WorkerPrivileges()
+
     /// The longest message, in bytes. Default: 1 MiB.
     public var maximumMessageLength = 1 << 20
 
@@ -61,16 +64,22 @@ public struct Configuration: Sendable {
 
     func validate() throws(StickyServerError) {
         guard !listeners.isEmpty else {
-            throw StickyServerError(.invalidConfiguration, "no address to listen on: add one to configuration.listeners")
+            throw StickyServerError(
+                .invalidConfiguration,
+                "no address to listen on: add one to configuration.listeners"
+            )
         }
         guard listeners.count <= Self.mostListeners else {
             throw StickyServerError(
-                .invalidConfiguration, "\(listeners.count) listeners; at most \(Self.mostListeners) are supported")
+                .invalidConfiguration,
+                "\(listeners.count) listeners; at most \(Self.mostListeners) are supported"
+            )
         }
         guard (0...Self.mostWorkers).contains(maxWorkers) else {
             throw StickyServerError(
                 .invalidConfiguration,
-                "maxWorkers is \(maxWorkers); expected 0 (one for each core) to \(Self.mostWorkers)")
+                "maxWorkers is \(maxWorkers); expected 0 (one for each core) to \(Self.mostWorkers)"
+            )
         }
         guard limits.unreceiptedPerWorker > 0, limits.waitingPerSlot > 0, limits.held > 0 else {
             throw StickyServerError(.invalidConfiguration, "every limit of the hand-off must be at least 1")
@@ -78,7 +87,8 @@ public struct Configuration: Sendable {
         guard (1...(64 << 20)).contains(maximumMessageLength), messageQueueLimit >= maximumMessageLength else {
             throw StickyServerError(
                 .invalidConfiguration,
-                "maximumMessageLength must be 1 byte to 64 MiB, and messageQueueLimit not below it")
+                "maximumMessageLength must be 1 byte to 64 MiB, and messageQueueLimit not below it"
+            )
         }
         try routing.validate()
     }

@@ -1,5 +1,6 @@
 internal import CStickyServer
 internal import Synchronization
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -56,7 +57,8 @@ public final class StickyServer: Sendable {
                 throw StickyServerError(
                     .controlSocketLost,
                     "the environment says that this process is a worker, but descriptor \(environment.control) is no "
-                        + "socket: unset STICKY_CONTROL to start a master")
+                        + "socket: unset STICKY_CONTROL to start a master"
+                )
             }
             _ = sticky_set_cloexec(environment.control, 1)
             worker = try Worker(environment, configuration: configuration)
@@ -86,6 +88,7 @@ public final class StickyServer: Sendable {
             throw StickyServerError(.notTheMaster, "this process is a worker: call work(_:) when isMaster is false")
         }
         try start()
+        try configuration.privileges.validate(isRoot: geteuid() == 0)
         let slots = configuration.maxWorkers == 0 ? UsableCores.count() : configuration.maxWorkers
         let (configuration, events, mailbox, inherited) = (configuration, events, mailbox, inherited)
         if configuration.handlesSignals { mailbox.wakePipe.catchSignals(MasterSignals.all) }
@@ -94,7 +97,12 @@ public final class StickyServer: Sendable {
                 // An upgrade leaves signals blocked until the new binary's handlers are there.
                 MasterSignals.unblock()
                 let loop = try MasterLoop(
-                    configuration, slotCount: slots, inherited: inherited, events: events, mailbox: mailbox)
+                    configuration,
+                    slotCount: slots,
+                    inherited: inherited,
+                    events: events,
+                    mailbox: mailbox
+                )
                 try loop.run()
             }
         } onCancel: {
@@ -117,6 +125,7 @@ public final class StickyServer: Sendable {
             signal(SIGINT, SIG_IGN)
             worker.wakePipe.catchSignals([SIGTERM])
         }
+        try configuration.privileges.drop()
         let notice = Frame.crashNotice()
         _ = sticky_crash_notice_install(worker.control.descriptor.number, notice, notice.count)
 
@@ -134,7 +143,9 @@ public final class StickyServer: Sendable {
 
     /// Plays whichever role this process has: for servers that need no code of their own in the master.
     public static func run(
-        port: Int, configuration: Configuration = Configuration(), handler: @Sendable () throws -> some ConnectionHandler
+        port: Int,
+        configuration: Configuration = Configuration(),
+        handler: @Sendable () throws -> some ConnectionHandler
     ) async throws {
         let server = try StickyServer(port: port, configuration: configuration)
         if server.isMaster {
@@ -181,14 +192,40 @@ public final class StickyServer: Sendable {
         guard isMaster else {
             throw StickyServerError(.notTheMaster, "this process is a worker: use worker.send(_:to:)")
         }
-        guard payload.count <= configuration.maximumMessageLength else {
-            throw StickyServerError.messageTooLarge(payload.count, configuration.maximumMessageLength)
+        try await post(Envelope(party: target.party, payload: payload))
+    }
+
+    /// Asks the worker of one slot, and waits for the answer at most for `timeout`.
+    ///
+    /// Throws what ``send(_:to:)`` throws, `requestRefused` when the worker answers no requests, and `requestTimedOut`.
+    public func request(
+        _ payload: [UInt8],
+        to slot: Int,
+        timeout: Duration = .seconds(5)
+    ) async throws -> [UInt8] {
+        try await mailbox.requests.perform(timeout: timeout) { [self] number in
+            try await post(
+                Envelope(kind: .request, request: number, party: MessageTarget.slot(slot).party, payload: payload)
+            )
+        }
+    }
+
+    /// Answers the workers' requests to the master: the bytes returned are the answer, nil refuses. Runs in a task for
+    /// each request; a later call replaces the handler.
+    public func onRequest(_ handler: @escaping @Sendable (ClusterMessage) async -> [UInt8]?) {
+        mailbox.requestHandler.withLock { $0 = handler }
+    }
+
+    private func post(_ envelope: Envelope) async throws {
+        let count = envelope.payload.count
+        guard count <= configuration.maximumMessageLength else {
+            throw StickyServerError.messageTooLarge(count, configuration.maximumMessageLength)
         }
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             let done: @Sendable (StickyServerError?) -> Void = { error in
                 if let error { continuation.resume(throwing: error) } else { continuation.resume() }
             }
-            if !mailbox.post(.send(payload: payload, to: target, done: done)) {
+            if !mailbox.post(.send(envelope, done: done)) {
                 done(StickyServerError(.workersGone, "the server has stopped"))
             }
         }

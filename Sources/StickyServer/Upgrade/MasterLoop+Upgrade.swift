@@ -1,5 +1,6 @@
 internal import CStickyServer
 internal import Logging
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -87,9 +88,16 @@ extension MasterLoop {
             let killAfter = process.killAt.map { UInt32(max(0, min(($0 - now) / .milliseconds(1), 1e9))) }
             state.processes.append(
                 .init(
-                    slot: process.slot, generation: process.generation, pid: process.pid,
-                    control: process.controlNumber, isCurrent: isCurrent, isDraining: process.isDraining,
-                    killAfter: killAfter, outbound: process.outbound.pending))
+                    slot: process.slot,
+                    generation: process.generation,
+                    pid: process.pid,
+                    control: process.controlNumber,
+                    isCurrent: isCurrent,
+                    isDraining: process.isDraining,
+                    killAfter: killAfter,
+                    outbound: process.outbound.pending
+                )
+            )
             for index in 0..<process.ledger.count {
                 process.ledger.withSocket(at: index) { state.sockets.append(.init($0, sentTo: process.pid)) }
             }
@@ -132,6 +140,7 @@ extension MasterLoop {
         }
         hasServed = true
         publish(.listening(addresses: listeners.map(\.address), workers: slotTarget))
+        serviceManager.notify("MAINPID=\(getpid())", "READY=1", "STATUS=upgraded")
         publish(.upgraded)
         logger.notice("upgraded: this binary serves now", metadata: ["workers": "\(slotTarget)"])
         beginReload()
@@ -141,8 +150,12 @@ extension MasterLoop {
 extension UpgradeState.Socket {
     fileprivate init(_ held: borrowing HeldSocket, sentTo pid: Int32?) {
         self.init(
-            descriptor: held.socket.descriptor, sentTo: pid, home: held.route.home, hash: held.route.hash,
-            entry: ConnectionEntry(held.socket))
+            descriptor: held.socket.descriptor,
+            sentTo: pid,
+            home: held.route.home,
+            hash: held.route.hash,
+            entry: ConnectionEntry(held.socket)
+        )
     }
 }
 
@@ -152,19 +165,34 @@ extension HeldSocket {
         _ = sticky_set_cloexec(carried.descriptor, 1)
         self.init(
             PausedSocket(
-                connection: OwnedConnection(owning: carried.descriptor), peer: entry.peer, local: entry.local,
-                listener: entry.listener, reason: entry.reason, prelude: entry.prelude, hops: entry.hops),
-            route: Route(home: carried.home, hash: carried.hash, reason: entry.reason), arrived: arrived)
+                connection: OwnedConnection(owning: carried.descriptor),
+                peer: entry.peer,
+                local: entry.local,
+                listener: entry.listener,
+                reason: entry.reason,
+                prelude: entry.prelude,
+                hops: entry.hops
+            ),
+            route: Route(home: carried.home, hash: carried.hash, reason: entry.reason),
+            arrived: arrived
+        )
     }
 }
 
 extension WorkerProcess {
     fileprivate convenience init(
-        _ carried: UpgradeState.Process, configuration: Configuration, now: ContinuousClock.Instant
+        _ carried: UpgradeState.Process,
+        configuration: Configuration,
+        now: ContinuousClock.Instant
     ) {
         self.init(
-            slot: carried.slot, generation: carried.generation, pid: carried.pid,
-            control: ControlSocket(owning: carried.control), configuration: configuration, now: now)
+            slot: carried.slot,
+            generation: carried.generation,
+            pid: carried.pid,
+            control: ControlSocket(owning: carried.control),
+            configuration: configuration,
+            now: now
+        )
         if carried.control < 0 {
             control = nil
         } else {

@@ -1,4 +1,5 @@
 internal import CStickyServer
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -22,7 +23,9 @@ enum UpgradeFile {
             guard written > 0 else { throw .system(.outOfResources, "cannot write the upgrade's state", errno) }
             rest = rest.dropFirst(written)
         }
-        guard lseek(number, 0, SEEK_SET) == 0 else { throw .system(.outOfResources, "cannot rewind the upgrade", errno) }
+        guard lseek(number, 0, SEEK_SET) == 0 else {
+            throw .system(.outOfResources, "cannot rewind the upgrade", errno)
+        }
         return file
     }
 
@@ -40,7 +43,9 @@ enum UpgradeFile {
         unsetenv(variable)
         guard let number = CInt(text), number > 2, fcntl(number, F_GETFD) >= 0 else {
             throw StickyServerError(
-                .invalidConfiguration, "\(variable) is set to «\(text)», which is no open descriptor: unset it")
+                .invalidConfiguration,
+                "\(variable) is set to «\(text)», which is no open descriptor: unset it"
+            )
         }
         let file = OwnedDescriptor(owning: number)
         var bytes: [UInt8] = []
@@ -54,7 +59,9 @@ enum UpgradeFile {
             return try UpgradeState(decoding: bytes)
         } catch {
             throw StickyServerError(
-                .invalidConfiguration, "the state of the binary before this one cannot be read (\(error))")
+                .invalidConfiguration,
+                "the state of the binary before this one cannot be read (\(error))"
+            )
         }
     }
 }

@@ -96,7 +96,8 @@ struct UpgradeState: Sendable, Hashable {
         guard generations.count >= slotTarget, generations.count <= Configuration.mostWorkers else { throw .outOfRange }
         for _ in 0..<(try reader.read(UInt32.self)) {
             listeners.append(
-                Listener(descriptor: try reader.read(), index: Int(try reader.read(UInt32.self))))
+                Listener(descriptor: try reader.read(), index: Int(try reader.read(UInt32.self)))
+            )
         }
         for _ in 0..<(try reader.read(UInt32.self)) {
             let process = try Process(from: &reader)

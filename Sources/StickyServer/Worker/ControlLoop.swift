@@ -1,5 +1,6 @@
 internal import CStickyServer
 internal import Logging
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -21,7 +22,7 @@ final class ControlLoop {
     private let receiver = FrameReceiver()
     private var assembler: MessageAssembler
     /// Messages that came before the handler had started.
-    private var early: [ClusterMessage] = []
+    private var early: [Envelope] = []
     private var isReady = false
     private var isConnected = true
     private var owedReceipts = 0
@@ -113,14 +114,15 @@ final class ControlLoop {
     }
 
     private func handle(
-        _ bytes: UnsafeRawBufferPointer, _ connections: consuming NonCopyableQueue<OwnedConnection>
+        _ bytes: UnsafeRawBufferPointer,
+        _ connections: consuming NonCopyableQueue<OwnedConnection>
     ) throws(FrameError) {
         var (header, payload) = try Frame.parse(bytes)
         switch header.kind {
         case .connections:
             try addConnections(header.count, payload, connections)
         case .messageToWorker:
-            if let message = try assembler.add(payload) { deliver(message.party, message.payload) }
+            if let message = try assembler.add(payload) { deliver(message) }
         case .drain:
             let milliseconds = try payload.read(UInt32.self)
             // The count says whether a successor serves the slot.
@@ -139,7 +141,9 @@ final class ControlLoop {
     /// The receipt goes out before the handler sees a socket: from then on a byte may have been read from it, and no
     /// other process must be given the connection.
     private func addConnections(
-        _ count: Int, _ payload: FrameReader, _ connections: consuming NonCopyableQueue<OwnedConnection>
+        _ count: Int,
+        _ payload: FrameReader,
+        _ connections: consuming NonCopyableQueue<OwnedConnection>
     ) throws(FrameError) {
         guard connections.count == count else {
             throw .wrongDescriptorCount(expected: count, got: connections.count)
@@ -153,8 +157,16 @@ final class ControlLoop {
             sticky_crash_note_descriptor(connection.number)
             handler.addConnection(
                 PausedSocket(
-                    connection: connection, peer: entry.peer, local: entry.local, listener: entry.listener,
-                    reason: entry.reason, prelude: entry.prelude, hops: entry.hops, lease: worker.makeLease()))
+                    connection: connection,
+                    peer: entry.peer,
+                    local: entry.local,
+                    listener: entry.listener,
+                    reason: entry.reason,
+                    prelude: entry.prelude,
+                    hops: entry.hops,
+                    lease: worker.makeLease()
+                )
+            )
         }
     }
 
@@ -167,15 +179,35 @@ final class ControlLoop {
         }
     }
 
-    private func deliver(_ party: UInt16, _ payload: [UInt8]) {
-        let message = ClusterMessage(sender: party == MessageFragment.master ? nil : Int(party), payload: payload)
-        if isReady { handler.clusterMessage(message) } else { early.append(message) }
+    private func deliver(_ envelope: Envelope) {
+        guard !worker.absorb(envelope) else { return }
+        if isReady { pass(envelope) } else { early.append(envelope) }
+    }
+
+    private func pass(_ envelope: Envelope) {
+        let sender = envelope.party
+        let message = ClusterMessage(sender: sender == Envelope.master ? nil : Int(sender), payload: envelope.payload)
+        guard envelope.kind == .request else { return handler.clusterMessage(message) }
+        Task { [handler, worker, logger] in
+            let answer = await handler.clusterRequest(message)
+            let response = Envelope(
+                kind: answer == nil ? .refusal : .response,
+                request: envelope.request,
+                party: sender,
+                payload: answer ?? []
+            )
+            do throws(StickyServerError) {
+                try worker.send(response)
+            } catch {
+                logger.warning("cannot answer a request", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     private func becomeReady() {
         isReady = true
         worker.post(Frame.plain(.ready))
-        for message in early { handler.clusterMessage(message) }
+        for envelope in early { pass(envelope) }
         early = []
     }
 

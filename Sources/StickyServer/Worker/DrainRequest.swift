@@ -2,7 +2,10 @@
 public struct DrainRequest: Sendable {
     /// Why a worker drains.
     public struct Reason: Sendable, Hashable, CustomStringConvertible {
-        private enum Kind: String, Sendable { case stopping, replaced, masterGone = "master-gone" }
+        private enum Kind: String, Sendable {
+            case stopping, replaced
+            case masterGone = "master-gone"
+        }
         private let kind: Kind
 
         /// The whole server stops: close idle connections at once.
