@@ -1,0 +1,54 @@
+/// An alert: the message with which one end tells the other why it stops (RFC 8446 section 6).
+public struct TLSAlert: Sendable, Hashable, CustomStringConvertible {
+    /// The number on the wire.
+    public let number: UInt8
+    /// True when this server sent it, false when the client did.
+    public let wasSent: Bool
+
+    init(number: UInt8, wasSent: Bool) {
+        self.number = number
+        self.wasSent = wasSent
+    }
+
+    /// The name in the RFCs, such as `no_application_protocol`; `alert-N` for an unknown number.
+    public var name: String {
+        switch number {
+        case 0: "close_notify"
+        case 10: "unexpected_message"
+        case 20: "bad_record_mac"
+        case 21: "decryption_failed"
+        case 22: "record_overflow"
+        case 30: "decompression_failure"
+        case 40: "handshake_failure"
+        case 41: "no_certificate"
+        case 42: "bad_certificate"
+        case 43: "unsupported_certificate"
+        case 44: "certificate_revoked"
+        case 45: "certificate_expired"
+        case 46: "certificate_unknown"
+        case 47: "illegal_parameter"
+        case 48: "unknown_ca"
+        case 49: "access_denied"
+        case 50: "decode_error"
+        case 51: "decrypt_error"
+        case 60: "export_restriction"
+        case 70: "protocol_version"
+        case 71: "insufficient_security"
+        case 80: "internal_error"
+        case 86: "inappropriate_fallback"
+        case 90: "user_canceled"
+        case 100: "no_renegotiation"
+        case 109: "missing_extension"
+        case 110: "unsupported_extension"
+        case 112: "unrecognized_name"
+        case 113: "bad_certificate_status_response"
+        case 115: "unknown_psk_identity"
+        case 116: "certificate_required"
+        case 120: "no_application_protocol"
+        default: "alert-\(number)"
+        }
+    }
+
+    /// `sent protocol_version`, `received unknown_ca`.
+    public var description: String { "\(wasSent ? "sent" : "received") \(name)" }
+}
