@@ -16,8 +16,8 @@
 ssize_t sticky_send(int socket, const void *bytes, size_t length, const int *descriptors, int count);
 
 // recvmsg(2) of one message; every descriptor arrives close-on-exec. `*count` holds the room in `descriptors` and
-// receives how many came. Returns the bytes received (0 at end of file), or -errno; -EMSGSIZE when the kernel cut the
-// message or its descriptors (those that came are closed).
+// receives how many came, or -1 when some were lost because this process can have no more (those that came are closed).
+// Returns the bytes received (0 at end of file), or -errno; -EMSGSIZE when the message is longer than `capacity`.
 ssize_t sticky_receive(int socket, void *bytes, size_t capacity, int *descriptors, int *count, int blocking);
 
 // A connected pair for the control socket: SOCK_SEQPACKET where it exists, SOCK_STREAM on Darwin; close-on-exec.
@@ -44,6 +44,9 @@ int sticky_memory_file(void);
 
 // Blocks or unblocks these signals for the calling thread (pthread_sigmask(3)); the mask survives execve(2).
 void sticky_block_signals(const int *signals, size_t count, int block);
+
+// setrlimit(2): raises the soft limit of open descriptors to the hard one. Returns the limit, or -errno.
+int64_t sticky_raise_descriptor_limit(void);
 
 // The usable cores: sched_getaffinity(2) on Linux, the online processors elsewhere.
 int sticky_affinity_count(void);

@@ -23,6 +23,7 @@ enum Frame {
         case pong = 21
         case crashed = 22
         case retire = 23
+        case refuse = 24
     }
 
     struct Header {

@@ -30,6 +30,11 @@ struct HandOffLedger: ~Copyable, Sendable {
         _ = sent.withElement(at: index, body)
     }
 
+    /// The oldest socket that was not receipted, for a worker that could not take it.
+    mutating func takeOldest() -> HeldSocket? {
+        sent.popFirst()
+    }
+
     /// The newest socket that was not receipted, for the next process. Nil when all are taken back.
     mutating func takeBack() -> HeldSocket? {
         sent.popLast()

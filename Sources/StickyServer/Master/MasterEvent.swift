@@ -11,6 +11,9 @@
     /// A slot's process ended, or its crash notice arrived. `returned` sockets had not been receipted and are served by
     /// another process; `failures` counts its ends in a row without health between them.
     case workerDied(slot: Int, generation: Int, pid: Int, end: WorkerEnd, returned: Int, failures: Int)
+    /// A process that its slot no longer counted on has ended: one that was replaced and has drained, or one that has
+    /// crashed and written its backtrace.
+    case workerExited(slot: Int, generation: Int, pid: Int, end: WorkerEnd)
     /// A slot has a new process after an end.
     case workerRespawned(slot: Int, generation: Int, pid: Int, after: Duration)
     /// A slot's worker keeps ending before it is ready and rests for a while.

@@ -111,6 +111,7 @@ extension MasterLoop {
     /// Sends sockets that have waited long enough to their next choice, or drops them.
     func expireWaiting(_ now: ContinuousClock.Instant) {
         for slot in slots {
+            if let until = slot.pausedUntil, now >= until { slot.pausedUntil = nil }
             guard let deadline = waitingDeadline(slot), now >= deadline else { continue }
             slot.nextExpiry = nil
             for _ in 0..<slot.waiting.count {

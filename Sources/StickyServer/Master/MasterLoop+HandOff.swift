@@ -1,13 +1,16 @@
 internal import Logging
 
 extension MasterLoop {
+    /// How long a slot is left alone when the kernel or its worker has no room for more descriptors.
+    private static let busyPause: Duration = .milliseconds(20)
+
     /// Passes on what waits, as far as the workers take it.
     func flushSlots() {
         for slot in slots where slot.waiting.count > 0 { flush(slot) }
     }
 
     private func flush(_ slot: Slot) {
-        while slot.waiting.count > 0, slot.isConnected, !slot.isBlocked, let process = slot.process {
+        while slot.waiting.count > 0, slot.isConnected, !slot.isBlocked, slot.pausedUntil == nil, let process = slot.process {
             let room = configuration.limits.unreceiptedPerWorker - process.ledger.count
             guard room > 0 else { return }
             switch sendBatch(of: slot, to: process, atMost: min(room, ControlSocket.maximumDescriptors)) {
@@ -15,6 +18,9 @@ extension MasterLoop {
                 continue
             case .full:
                 slot.isBlocked = true
+                return
+            case .busy:
+                slot.pausedUntil = clock.now + Self.busyPause
                 return
             case .lost:
                 endControl(process)
@@ -86,6 +92,7 @@ extension MasterLoop {
             }
             switch outcome {
             case .frame: continue
+            case .frameWithoutDescriptors: logger.error("out of descriptors: a connection that was handed on is lost")
             case .drained: return
             case .lost: endControl(process)
             }
@@ -94,10 +101,11 @@ extension MasterLoop {
 
     private func handle(
         _ bytes: UnsafeRawBufferPointer,
-        _ connections: consuming NonCopyableQueue<OwnedConnection>,
+        _ connections: consuming NonCopyableQueue<OwnedConnection>?,
         from process: WorkerProcess
     ) throws(FrameError) {
         var (header, payload) = try Frame.parse(bytes)
+        guard var connections = consume connections else { return }
         let expected = header.kind == .rehome ? 1 : 0
         guard connections.count == expected else {
             throw .wrongDescriptorCount(expected: expected, got: connections.count)
@@ -108,6 +116,9 @@ extension MasterLoop {
         case .receipt:
             guard process.ledger.receipt(header.count) else { throw .outOfRange }
             heldSockets -= header.count
+        case .refuse:
+            guard header.count <= process.ledger.count else { throw .outOfRange }
+            takeRefused(header.count, from: process)
         case .messageToMaster:
             if let message = try process.assembler.add(payload) {
                 deliver(message, from: process.slot)
@@ -124,6 +135,16 @@ extension MasterLoop {
             process.heartbeat.answered(nonce: try payload.read(UInt32.self))
         case .connections, .messageToWorker, .drain, .ping:
             throw .unknownKind(header.kind.rawValue)
+        }
+    }
+
+    /// A worker out of descriptors could not take the oldest sockets that it was sent. They are placed again: with it
+    /// later, or elsewhere.
+    private func takeRefused(_ count: Int, from process: WorkerProcess) {
+        slots[process.slot].pausedUntil = clock.now + Self.busyPause
+        for _ in 0..<count {
+            guard let held = process.ledger.takeOldest() else { return }
+            place(held)
         }
     }
 

@@ -166,7 +166,14 @@ extension MasterLoop {
             receiveFrames(process)
             process.closeControl()
         }
-        processes.removeAll { $0 === process }
+        guard let index = processes.firstIndex(where: { $0 === process }) else { return }
+        processes.remove(at: index)
+        let slot = slots[process.slot]
+        if slot.process !== process, slot.successor?.process !== process {
+            logger.debug("a former worker ended", metadata: ["pid": "\(process.pid)", "end": "\(end)"])
+            publish(
+                .workerExited(slot: slot.number, generation: process.generation, pid: Int(process.pid), end: end))
+        }
         lost(process, end: process.crashSignal.map { WorkerEnd(code: nil, signal: Int($0)) } ?? end)
     }
 

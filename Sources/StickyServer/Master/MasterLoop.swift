@@ -181,6 +181,7 @@ final class MasterLoop {
                 earliest = min(earliest, deadline)
             }
             if let deadline = waitingDeadline(slot) { earliest = min(earliest, deadline) }
+            if let until = slot.pausedUntil { earliest = min(earliest, until) }
         }
         for process in processes {
             if let killAt = process.killAt { earliest = min(earliest, killAt) }

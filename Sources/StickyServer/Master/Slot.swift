@@ -10,6 +10,8 @@ final class Slot {
     var waiting = NonCopyableQueue<HeldSocket>()
     /// Starts so far.
     var generation = 0
+    /// Nothing is sent before this: the kernel or the worker had no room for more descriptors.
+    var pausedUntil: ContinuousClock.Instant?
     /// When sockets that found nowhere to go are looked at again.
     var nextExpiry: ContinuousClock.Instant?
     /// When the control socket was full; sending goes on when it can be written.
@@ -37,7 +39,7 @@ final class Slot {
 
     /// Whether one more socket would be sent at once.
     func hasRoom(_ limits: HandOffLimits) -> Bool {
-        guard isConnected, !isBlocked, !isLate, let process else { return false }
+        guard isConnected, !isBlocked, pausedUntil == nil, !isLate, let process else { return false }
         return waiting.count + process.ledger.count < limits.unreceiptedPerWorker
     }
 }

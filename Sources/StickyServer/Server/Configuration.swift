@@ -45,6 +45,10 @@ public struct Configuration: Sendable {
     /// Which rights workers keep. Default: those of the user who starts the server, who must not be root.
     public var privileges = WorkerPrivileges()
 
+    /// Raises the soft limit of open descriptors to the hard one in every process (getrlimit(2)): each connection needs
+    /// one. Default: true.
+    public var raisesDescriptorLimit = true
+
     /// The longest message, in bytes. Default: 1 MiB.
     public var maximumMessageLength = 1 << 20
 

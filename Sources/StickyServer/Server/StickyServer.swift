@@ -89,6 +89,7 @@ public final class StickyServer: Sendable {
         }
         try start()
         try configuration.privileges.validate(isRoot: geteuid() == 0)
+        if configuration.raisesDescriptorLimit { _ = sticky_raise_descriptor_limit() }
         let slots = configuration.maxWorkers == 0 ? UsableCores.count() : configuration.maxWorkers
         let (configuration, events, mailbox, inherited) = (configuration, events, mailbox, inherited)
         if configuration.handlesSignals { mailbox.wakePipe.catchSignals(MasterSignals.all) }
@@ -125,6 +126,7 @@ public final class StickyServer: Sendable {
             signal(SIGINT, SIG_IGN)
             worker.wakePipe.catchSignals([SIGTERM])
         }
+        if configuration.raisesDescriptorLimit { _ = sticky_raise_descriptor_limit() }
         try configuration.privileges.drop()
         let notice = Frame.crashNotice()
         _ = sticky_crash_notice_install(worker.control.descriptor.number, notice, notice.count)

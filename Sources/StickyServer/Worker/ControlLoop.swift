@@ -25,7 +25,6 @@ final class ControlLoop {
     private var early: [Envelope] = []
     private var isReady = false
     private var isConnected = true
-    private var owedReceipts = 0
     private var deadline: ContinuousClock.Instant?
     private var recycling: RecyclingLimits?
     private var accepted = 0
@@ -54,8 +53,7 @@ final class ControlLoop {
         while !isFinished(clock.now) {
             var set = [pollfd(fd: worker.wakePipe.readEnd.number, events: Int16(POLLIN), revents: 0)]
             if isConnected {
-                let wantsWrite = worker.hasOutbound || owedReceipts > 0
-                let events = Int16(wantsWrite ? POLLIN | POLLOUT : POLLIN)
+                let events = Int16(worker.hasOutbound ? POLLIN | POLLOUT : POLLIN)
                 set.append(pollfd(fd: worker.control.descriptor.number, events: events, revents: 0))
             }
             let timeout = pollTimeout(clock.now)
@@ -70,7 +68,6 @@ final class ControlLoop {
             if worker.takeReplacementRequest() { retire() }
             recycle(clock.now)
             if set.count > 1, set[1].revents != 0 { receiveFrames() }
-            sendReceipts()
             if isConnected, case .lost = worker.flushOutbox() { loseMaster() }
         }
         logger.debug("worker ends", metadata: ["open": "\(worker.openConnections)"])
@@ -106,7 +103,7 @@ final class ControlLoop {
                 return
             }
             switch outcome {
-            case .frame: continue
+            case .frame, .frameWithoutDescriptors: continue
             case .drained: return
             case .lost: loseMaster()
             }
@@ -115,12 +112,16 @@ final class ControlLoop {
 
     private func handle(
         _ bytes: UnsafeRawBufferPointer,
-        _ connections: consuming NonCopyableQueue<OwnedConnection>
+        _ connections: consuming NonCopyableQueue<OwnedConnection>?
     ) throws(FrameError) {
         var (header, payload) = try Frame.parse(bytes)
         switch header.kind {
         case .connections:
-            try addConnections(header.count, payload, connections)
+            if let connections = consume connections {
+                try addConnections(header.count, payload, connections)
+            } else {
+                refuseConnections(header.count)
+            }
         case .messageToWorker:
             if let message = try assembler.add(payload) { deliver(message) }
         case .drain:
@@ -133,7 +134,7 @@ final class ControlLoop {
                 worker.post(Frame.number(.pong, nonce))
                 worker.wakePipe.wake()
             }
-        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire:
+        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire, .refuse:
             throw .unknownKind(header.kind.rawValue)
         }
     }
@@ -148,9 +149,8 @@ final class ControlLoop {
         guard connections.count == count else {
             throw .wrongDescriptorCount(expected: count, got: connections.count)
         }
-        owedReceipts += count
         accepted += count
-        sendReceipts()
+        sendReceipt(count)
         var reader = payload
         while let connection = connections.popFirst() {
             let entry = try ConnectionEntry(from: &reader)
@@ -170,11 +170,22 @@ final class ControlLoop {
         }
     }
 
-    private func sendReceipts() {
-        guard owedReceipts > 0, isConnected else { return }
-        switch worker.control.send(Frame.plain(.receipt, count: owedReceipts)) {
-        case .done: owedReceipts = 0
-        case .full: break
+    /// This process can have no more descriptors. The master still has its copies and finds them another place.
+    private func refuseConnections(_ count: Int) {
+        logger.warning(
+            "out of descriptors: connections go back to the master",
+            metadata: ["count": "\(count)", "open": "\(worker.openConnections)"])
+        worker.post(Frame.plain(.refuse, count: count))
+    }
+
+    /// Receipts and refusals name only a count, so their order is that of the frames: what does not fit now goes
+    /// behind whatever waits, and nothing overtakes it.
+    private func sendReceipt(_ count: Int) {
+        let frame = Frame.plain(.receipt, count: count)
+        guard !worker.hasOutbound else { return worker.post(frame) }
+        switch worker.control.send(frame) {
+        case .done: break
+        case .full, .busy: worker.post(frame)
         case .lost: loseMaster()
         }
     }

@@ -123,7 +123,7 @@ public final class Worker: Sendable {
         switch control.send(writer.bytes, descriptors: [socket.descriptor]) {
         case .done:
             socket.release()
-        case .full:
+        case .full, .busy:
             throw StickyServerError(.rehomeRefused, "the master is too busy to take the connection of \(entry.peer)")
         case .lost(let errno):
             throw .system(.controlSocketLost, "the master is gone", errno)
