@@ -15,6 +15,8 @@ enum Frame {
         case messageToWorker = 2
         case drain = 3
         case ping = 4
+        /// The worker has been told everything that it must know before it starts.
+        case welcome = 5
         // Worker to master.
         case ready = 16
         case receipt = 17

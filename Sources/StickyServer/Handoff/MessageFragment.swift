@@ -8,6 +8,8 @@ struct Envelope: Sendable, Hashable {
         case refusal = 3
         /// A topic and what was published on it.
         case publication = 4
+        /// From the master: a name and the bytes that it shares under it.
+        case shared = 5
     }
 
     var kind = Kind.plain

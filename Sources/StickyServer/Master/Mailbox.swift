@@ -5,6 +5,7 @@ enum MasterCommand: Sendable {
     case stop
     case reload
     case upgrade
+    case share(name: String, value: [UInt8])
     case scale(to: Int)
     /// The envelope's party is the receiver.
     case send(Envelope, done: @Sendable (StickyServerError?) -> Void)

@@ -10,7 +10,9 @@ extension MasterLoop {
     }
 
     private func flush(_ slot: Slot) {
-        while slot.waiting.count > 0, slot.isConnected, !slot.isBlocked, slot.pausedUntil == nil, let process = slot.process {
+        while slot.waiting.count > 0, slot.isConnected, !slot.isBlocked, slot.pausedUntil == nil,
+            let process = slot.process
+        {
             let room = configuration.limits.unreceiptedPerWorker - process.ledger.count
             guard room > 0 else { return }
             switch sendBatch(of: slot, to: process, atMost: min(room, ControlSocket.maximumDescriptors)) {
@@ -133,7 +135,7 @@ extension MasterLoop {
             crashed(process, signal: CInt(try payload.read(UInt8.self)))
         case .pong:
             process.heartbeat.answered(nonce: try payload.read(UInt32.self))
-        case .connections, .messageToWorker, .drain, .ping:
+        case .connections, .messageToWorker, .drain, .ping, .welcome:
             throw .unknownKind(header.kind.rawValue)
         }
     }

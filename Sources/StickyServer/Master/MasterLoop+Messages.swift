@@ -43,6 +43,30 @@ extension MasterLoop {
         return nil
     }
 
+    /// Gives named bytes to every worker, and from now on to each new one.
+    func share(_ name: String, _ value: [UInt8]) {
+        shared[name] = value
+        for process in processes where process.control != nil && process.crashSignal == nil {
+            sendShared(name, value, to: process)
+            if case .lost = process.flushOutbound() { endControl(process) }
+        }
+    }
+
+    /// A new process gets everything that is shared, before anything else.
+    func sendShared(to process: WorkerProcess) {
+        for (name, value) in shared { sendShared(name, value, to: process) }
+        process.outbound.append(Frame.plain(.welcome))
+    }
+
+    private func sendShared(_ name: String, _ value: [UInt8], to process: WorkerProcess) {
+        let envelope = Envelope(
+            kind: .shared,
+            party: Envelope.master,
+            payload: NamedBytes.encode(name, value)
+        )
+        for frame in MessageFragment.frames(.messageToWorker, envelope) { process.outbound.append(frame) }
+    }
+
     private func dropped(_ envelope: Envelope, to slot: Slot) {
         let from = envelope.party == Envelope.master ? nil : Int(envelope.party)
         let count = envelope.payload.count
@@ -62,7 +86,7 @@ extension MasterLoop {
             return
         }
         switch envelope.kind {
-        case .plain, .publication:
+        case .plain, .publication, .shared:
             events.publish(.workerMessage(slot: slot, payload: envelope.payload), to: .messages)
         case .response:
             mailbox.requests.answer(envelope.request, envelope.payload)

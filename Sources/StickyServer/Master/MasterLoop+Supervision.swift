@@ -72,6 +72,7 @@ extension MasterLoop {
             now: now
         )
         processes.append(process)
+        sendShared(to: process)
         logger.debug("worker started", metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)"])
         publish(.workerCreated(slot: slot.number, generation: slot.generation, pid: Int(process.pid)))
         return process
@@ -172,7 +173,8 @@ extension MasterLoop {
         if slot.process !== process, slot.successor?.process !== process {
             logger.debug("a former worker ended", metadata: ["pid": "\(process.pid)", "end": "\(end)"])
             publish(
-                .workerExited(slot: slot.number, generation: process.generation, pid: Int(process.pid), end: end))
+                .workerExited(slot: slot.number, generation: process.generation, pid: Int(process.pid), end: end)
+            )
         }
         lost(process, end: process.crashSignal.map { WorkerEnd(code: nil, signal: Int($0)) } ?? end)
     }

@@ -33,6 +33,7 @@ final class MasterLoop {
     var stop: StopState?
     var reload = RollingReload()
     var upgrade: Upgrade?
+    var shared: [String: [UInt8]] = [:]
     let serviceManager = ServiceManager()
     var nextWatchdog: ContinuousClock.Instant?
     var failure: StickyServerError?
@@ -228,6 +229,7 @@ final class MasterLoop {
             case .stop: beginStop()
             case .reload: beginReload()
             case .upgrade: beginUpgrade()
+            case .share(let name, let value): share(name, value)
             case .scale(let count): scale(to: count)
             case .send(let envelope, let done): done(send(envelope, from: Envelope.master))
             }

@@ -70,7 +70,7 @@ final class ClusterTransport: TopicTransport {
     }
 
     func send(topic: String, payload: [UInt8]) async throws {
-        try sender(Envelope(kind: .publication, party: Envelope.everyone, payload: Self.encode(topic, payload)))
+        try sender(Envelope(kind: .publication, party: Envelope.everyone, payload: NamedBytes.encode(topic, payload)))
     }
 
     func start(_ receive: @escaping @Sendable (String, [UInt8]) -> Void) {
@@ -79,20 +79,7 @@ final class ClusterTransport: TopicTransport {
 
     /// A publication of another worker has come.
     func deliver(_ bytes: [UInt8]) {
-        guard let (topic, payload) = Self.decode(bytes) else { return }
+        guard let (topic, payload) = NamedBytes.decode(bytes) else { return }
         receive.withLock { $0 }?(topic, payload)
-    }
-
-    /// The topic's length in two bytes, the topic, the payload.
-    static func encode(_ topic: String, _ payload: [UInt8]) -> [UInt8] {
-        let name = topic.utf8.prefix(Int(UInt16.max))
-        return [UInt8(name.count & 255), UInt8(name.count >> 8)] + name + payload
-    }
-
-    static func decode(_ bytes: [UInt8]) -> (topic: String, payload: [UInt8])? {
-        guard bytes.count >= 2 else { return nil }
-        let length = Int(bytes[0]) | Int(bytes[1]) << 8
-        guard bytes.count >= 2 + length else { return nil }
-        return (String(decoding: bytes[2..<2 + length], as: UTF8.self), Array(bytes[(2 + length)...]))
     }
 }

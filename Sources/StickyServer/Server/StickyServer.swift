@@ -132,15 +132,18 @@ public final class StickyServer: Sendable {
         _ = sticky_crash_notice_install(worker.control.descriptor.number, notice, notice.count)
 
         let configuration = configuration
-        let (ended, end) = AsyncStream.makeStream(of: Never.self)
+        // One element when the master has told everything; the end when the worker has drained.
+        let (stages, stage) = AsyncStream.makeStream(of: Void.self)
         let started = DedicatedThread.start {
-            ControlLoop(worker, handler: handler, configuration: configuration).run()
-            end.finish()
+            ControlLoop(worker, handler: handler, configuration: configuration, onWelcome: { stage.yield() }).run()
+            stage.finish()
         }
         guard started else { throw StickyServerError.noThread }
+        var iterator = stages.makeAsyncIterator()
+        guard await iterator.next() != nil else { return }
         try await handler.start(worker)
         worker.announceReady()
-        for await _ in ended {}
+        while await iterator.next() != nil {}
     }
 
     /// Plays whichever role this process has: for servers that need no code of their own in the master.
@@ -174,6 +177,26 @@ public final class StickyServer: Sendable {
     /// slot. A new executable whose first worker does not become ready changes nothing. Safe on any thread.
     public func upgrade() {
         mailbox.post(.upgrade)
+    }
+
+    /// Gives named bytes to every worker, and to each later one before it can be ready: ``Worker/shared``. Call it
+    /// before ``listen()`` for what workers need from the start. Safe on any thread.
+    ///
+    /// Throws `messageTooLarge`, and `notTheMaster` in a worker.
+    public func share(_ value: [UInt8], as name: String) throws(StickyServerError) {
+        guard isMaster else {
+            throw StickyServerError(.notTheMaster, "this process is a worker: only the master shares")
+        }
+        let count = value.count + name.utf8.count + 2
+        guard count <= configuration.maximumMessageLength, name.utf8.count <= Int(UInt16.max) else {
+            throw .messageTooLarge(count, configuration.maximumMessageLength)
+        }
+        mailbox.post(.share(name: name, value: value))
+    }
+
+    /// What the binary before this one had shared under `name`, after an upgrade; else nil.
+    public func inheritedShare(_ name: String) -> [UInt8]? {
+        inherited?.shared[name]
     }
 
     /// Changes the number of slots, 1 or more. Clients of slots that stay do not move. Safe on any thread.

@@ -81,6 +81,7 @@ extension MasterLoop {
         state.routingKey = router.key
         state.slotTarget = slotTarget
         state.routedSlots = router.slots
+        state.shared = shared
         state.generations = slots.map(\.generation)
         state.listeners = listeners.map { .init(descriptor: $0.descriptor.number, index: $0.index) }
         for process in processes {
@@ -115,6 +116,7 @@ extension MasterLoop {
     /// Takes over what the binary before this one has left. Its workers go on serving meanwhile.
     func adopt(_ state: UpgradeState) {
         let now = clock.now
+        shared = state.shared
         for (number, generation) in state.generations.enumerated() where number < slots.count {
             slots[number].generation = generation
         }

@@ -39,6 +39,7 @@ struct UpgradeState: Sendable, Hashable {
     var processes: [Process] = []
     /// In the order in which they were sent or came.
     var sockets: [Socket] = []
+    var shared: [String: [UInt8]] = [:]
 
     /// Every descriptor that must stay open through execve(2).
     var descriptors: [CInt] {
@@ -64,6 +65,12 @@ struct UpgradeState: Sendable, Hashable {
         for process in processes { process.write(to: &writer) }
         writer.append(UInt32(clamping: sockets.count))
         for socket in sockets { socket.write(to: &writer) }
+        writer.append(UInt32(clamping: shared.count))
+        for (name, value) in shared {
+            let bytes = NamedBytes.encode(name, value)
+            writer.append(UInt32(clamping: bytes.count))
+            writer.bytes.append(contentsOf: bytes)
+        }
         return writer.bytes
     }
 
@@ -108,6 +115,11 @@ struct UpgradeState: Sendable, Hashable {
             let socket = try Socket(from: &reader)
             guard socket.home < generations.count else { throw .outOfRange }
             sockets.append(socket)
+        }
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            let bytes = [UInt8](try reader.read(count: Int(try reader.read(UInt32.self))))
+            guard let (name, value) = NamedBytes.decode(bytes) else { throw .truncated }
+            shared[name] = value
         }
         guard reader.remaining == 0 else { throw .trailingBytes }
     }

@@ -16,6 +16,7 @@ import Darwin
 final class ControlLoop {
     private let worker: Worker
     private let handler: any ConnectionHandler
+    private let onWelcome: () -> Void
     private let configuration: Configuration
     private let logger: Logger
     private let clock = ContinuousClock()
@@ -33,9 +34,15 @@ final class ControlLoop {
     /// A stuck process is ended by the kernel so long after its drain's deadline.
     private static let stuckGrace: Duration = .seconds(3)
 
-    init(_ worker: Worker, handler: any ConnectionHandler, configuration: Configuration) {
+    init(
+        _ worker: Worker,
+        handler: any ConnectionHandler,
+        configuration: Configuration,
+        onWelcome: @escaping () -> Void
+    ) {
         self.worker = worker
         self.handler = handler
+        self.onWelcome = onWelcome
         self.configuration = configuration
         var logger = configuration.logger
         logger[metadataKey: "slot"] = "\(worker.slot)"
@@ -128,6 +135,8 @@ final class ControlLoop {
             let milliseconds = try payload.read(UInt32.self)
             // The count says whether a successor serves the slot.
             beginDrain(header.count == 1 ? .replaced : .stopping, within: .milliseconds(Int(milliseconds)))
+        case .welcome:
+            onWelcome()
         case .ping:
             let nonce = try payload.read(UInt32.self)
             handler.checkHealth { [worker] in
@@ -174,7 +183,8 @@ final class ControlLoop {
     private func refuseConnections(_ count: Int) {
         logger.warning(
             "out of descriptors: connections go back to the master",
-            metadata: ["count": "\(count)", "open": "\(worker.openConnections)"])
+            metadata: ["count": "\(count)", "open": "\(worker.openConnections)"]
+        )
         worker.post(Frame.plain(.refuse, count: count))
     }
 

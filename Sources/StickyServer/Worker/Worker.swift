@@ -16,6 +16,8 @@ public final class Worker: Sendable {
     private let outbox: Mutex<OutboundQueue>
     private let requests = RequestTable()
     private let transport: ClusterTransport
+    /// What the master shares with all workers.
+    public let shared = SharedState()
     /// Publish and subscribe among all workers.
     public let bus: TopicBus
     private let open = Atomic<Int>(0)
@@ -138,6 +140,8 @@ public final class Worker: Sendable {
         case .response: requests.answer(envelope.request, envelope.payload)
         case .refusal: requests.refuse(envelope.request)
         case .publication: transport.deliver(envelope.payload)
+        case .shared:
+            if let (name, value) = NamedBytes.decode(envelope.payload) { shared.set(name, value) }
         case .plain, .request: return false
         }
         return true
@@ -160,6 +164,7 @@ public final class Worker: Sendable {
         replacementIsWanted.exchange(false, ordering: .relaxed)
     }
 
+    /// The handler has started: connections may come.
     func announceReady() {
         readyIsWanted.store(true, ordering: .releasing)
         wakePipe.wake()
