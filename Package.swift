@@ -13,6 +13,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "StickyServer", targets: ["StickyServer"]),
+        .library(name: "StickyCodable", targets: ["StickyCodable"]),
         .library(name: "StickyTLS", targets: ["StickyTLS"]),
         .library(name: "StickyNIO", targets: ["StickyNIO"]),
         .executable(name: "sticky-demo", targets: ["StickyDemo"]),
@@ -34,6 +35,8 @@ let package = Package(
             dependencies: ["CStickyServer", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
+        // Messages as Codable values.
+        .target(name: "StickyCodable", dependencies: ["StickyServer"], swiftSettings: strict),
         // The system's libssl and libcrypto.
         .systemLibrary(name: "CTLS", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .target(name: "StickyTLS", dependencies: ["CTLS", "StickyServer"], swiftSettings: strict),
@@ -72,7 +75,10 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
-            name: "StickyServerTests", dependencies: ["StickyServer", "ClusterFixture"], swiftSettings: strict),
+            name: "StickyServerTests",
+            dependencies: ["StickyServer", "ClusterFixture"],
+            swiftSettings: strict
+        ),
         .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
         .testTarget(
             name: "StickyNIOTests",

@@ -71,7 +71,8 @@ ssize_t sticky_receive(int socket, void *bytes, size_t capacity, int *descriptor
     }
     if (cut || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
         for (int i = 0; i < got; i++) close(descriptors[i]);
-        return -EMSGSIZE;
+        if (message.msg_flags & MSG_TRUNC) return -EMSGSIZE;
+        got = -1;
     }
     *count = got;
     return received;

@@ -6,7 +6,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -76,11 +80,50 @@ int sticky_term_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(statu
 
 char **sticky_environ(void) { return environ; }
 
-int sticky_set_parent_death_signal(int signal) {
+int sticky_memory_file(void) {
 #ifdef __linux__
-    return prctl(PR_SET_PDEATHSIG, signal) < 0 ? -errno : 0;
+    int descriptor = memfd_create("sticky-upgrade", MFD_CLOEXEC);
 #else
-    (void)signal;
-    return -ENOSYS;
+    char path[] = "/tmp/sticky-upgrade-XXXXXX";
+    int descriptor = mkstemp(path);
+    if (descriptor >= 0) unlink(path);
 #endif
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+void sticky_block_signals(const int *signals, size_t count, int block) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    pthread_sigmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+void sticky_no_new_privileges(void) {
+#ifdef __linux__
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#endif
+}
+
+void sticky_set_dumpable(int dumpable) {
+#ifdef __linux__
+    prctl(PR_SET_DUMPABLE, dumpable);
+#else
+    (void)dumpable;
+#endif
+}
+
+uint64_t sticky_monotonic_microseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+int64_t sticky_raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+    }
+    return limit.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)limit.rlim_cur;
 }

@@ -49,13 +49,16 @@ struct ClusterFixture {
             say("ready slot=\(slot) generation=\(generation) pid=\(pid)")
         case .workerDied(let slot, let generation, let pid, let end, let returned, let failures):
             say(
-                "died slot=\(slot) generation=\(generation) pid=\(pid) end=\(end) returned=\(returned) failures=\(failures)")
+                "died slot=\(slot) generation=\(generation) pid=\(pid) end=\(end) returned=\(returned) failures=\(failures)"
+            )
         case .workerRespawned(let slot, let generation, let pid, _):
             say("respawned slot=\(slot) generation=\(generation) pid=\(pid)")
         case .workerParked(let slot, let failures, _):
             say("parked slot=\(slot) failures=\(failures)")
         case .workerMessage(let slot, let payload):
-            say("message slot=\(slot) bytes=\(payload.count) text=\(String(decoding: payload.prefix(100), as: UTF8.self))")
+            say(
+                "message slot=\(slot) bytes=\(payload.count) text=\(String(decoding: payload.prefix(100), as: UTF8.self))"
+            )
             // The master's answers, so that tests see both directions.
             if payload.starts(with: Array("broadcast ".utf8)) {
                 try? await server.broadcast(Array(payload.dropFirst(10)))
@@ -110,6 +113,8 @@ struct Options: Sendable {
         case "reroute": configuration.whenUnavailable = .reroute
         default: configuration.whenUnavailable = .waitThenReroute(patience)
         }
+        configuration.privileges.allowsRoot = values["root"] != "no"
+        configuration.privileges.user = values["user"]
         if values["key"] == "fixed" { configuration.routing.key = Array(0..<16) }
         return configuration
     }

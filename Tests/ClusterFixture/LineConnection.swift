@@ -82,11 +82,14 @@ struct Detached {
         pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
         let argument = Unmanaged.passRetained(body).toOpaque()
         let status = pthread_create(
-            &thread, &attributes,
+            &thread,
+            &attributes,
             { argument in
                 if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
                 return nil
-            }, argument)
+            },
+            argument
+        )
         if status != 0 { fatalError("no thread for a connection: \(status)") }
     }
 }

@@ -48,8 +48,14 @@ final class LineHandler: ConnectionHandler {
             serve(&connection, about: line, hops: hops) { connection, consumed in
                 // Handing on: the descriptor is owned again, with what was read of it.
                 PausedSocket(
-                    connection: OwnedConnection(owning: connection), peer: entryPeer, local: entryLocal,
-                    listener: listener, reason: reason, prelude: consumed, hops: hops)
+                    connection: OwnedConnection(owning: connection),
+                    peer: entryPeer,
+                    local: entryLocal,
+                    listener: listener,
+                    reason: reason,
+                    prelude: consumed,
+                    hops: hops
+                )
             }
             withExtendedLifetime(lease) {}
         }
@@ -57,16 +63,19 @@ final class LineHandler: ConnectionHandler {
     }
 
     func clusterMessage(_ message: ClusterMessage) {
-        let text = "\(message.sender.map(String.init) ?? "master"):\(String(decoding: message.payload.prefix(64), as: UTF8.self))"
+        let text =
+            "\(message.sender.map(String.init) ?? "master"):\(String(decoding: message.payload.prefix(64), as: UTF8.self))"
         heard.withLock { $0.append("\(text)(\(message.payload.count))") }
     }
 
-    func drain(deadline: ContinuousClock.Instant) {
+    func drain(_ request: DrainRequest) {
         draining.store(true, ordering: .relaxed)
     }
 
     private func serve(
-        _ connection: inout LineConnection, about: String, hops: Int,
+        _ connection: inout LineConnection,
+        about: String,
+        hops: Int,
         pause: (CInt, [UInt8]) -> PausedSocket
     ) {
         guard let worker = worker.withLock({ $0 }) else { return }
@@ -74,7 +83,9 @@ final class LineHandler: ConnectionHandler {
             let words = line.split(separator: " ", maxSplits: 2).map(String.init)
             switch words.first {
             case "who":
-                connection.write("slot=\(worker.slot) generation=\(worker.generation) pid=\(getpid()) \(about) hops=\(hops)\n")
+                connection.write(
+                    "slot=\(worker.slot) generation=\(worker.generation) pid=\(getpid()) \(about) hops=\(hops)\n"
+                )
             case "echo":
                 connection.write(line.dropFirst(5) + "\n")
             case "sleep":
@@ -104,7 +115,7 @@ final class LineHandler: ConnectionHandler {
                 }
                 return
             case "recycle":
-                worker.drain()
+                worker.requestReplacement()
                 connection.write("recycling\n")
             case "close":
                 return
@@ -128,7 +139,9 @@ final class LineHandler: ConnectionHandler {
     private func flood(_ worker: Worker, _ count: Int, _ bytes: Int) -> String {
         for number in 0..<count {
             let payload = Array("\(number) ".utf8) + [UInt8](repeating: 0x2e, count: bytes)
-            do throws(StickyServerError) { try worker.send(payload) } catch { return "error \(error.code) at \(number)" }
+            do throws(StickyServerError) { try worker.send(payload) } catch {
+                return "error \(error.code) at \(number)"
+            }
         }
         return "flooded"
     }

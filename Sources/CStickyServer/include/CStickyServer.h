@@ -16,8 +16,8 @@
 ssize_t sticky_send(int socket, const void *bytes, size_t length, const int *descriptors, int count);
 
 // recvmsg(2) of one message; every descriptor arrives close-on-exec. `*count` holds the room in `descriptors` and
-// receives how many came. Returns the bytes received (0 at end of file), or -errno; -EMSGSIZE when the kernel cut the
-// message or its descriptors (those that came are closed).
+// receives how many came, or -1 when some were lost because this process can have no more (those that came are closed).
+// Returns the bytes received (0 at end of file), or -errno; -EMSGSIZE when the message is longer than `capacity`.
 ssize_t sticky_receive(int socket, void *bytes, size_t capacity, int *descriptors, int *count, int blocking);
 
 // A connected pair for the control socket: SOCK_SEQPACKET where it exists, SOCK_STREAM on Darwin; close-on-exec.
@@ -38,6 +38,16 @@ int sticky_spawn(pid_t *pid, const char *path, char *const argv[], char *const e
 // A descriptor that becomes readable when `pid` ends (pidfd_open(2)), or -errno (-ENOSYS off Linux).
 int sticky_pidfd(pid_t pid);
 
+// A file without a name, for state that outlives execve(2): memfd_create(2), or an unlinked temporary file. The
+// descriptor, or -errno.
+int sticky_memory_file(void);
+
+// Blocks or unblocks these signals for the calling thread (pthread_sigmask(3)); the mask survives execve(2).
+void sticky_block_signals(const int *signals, size_t count, int block);
+
+// setrlimit(2): raises the soft limit of open descriptors to the hard one. Returns the limit, or -errno.
+int64_t sticky_raise_descriptor_limit(void);
+
 // The usable cores: sched_getaffinity(2) on Linux, the online processors elsewhere.
 int sticky_affinity_count(void);
 
@@ -49,8 +59,12 @@ int sticky_term_signal(int status);
 // `stderr` and `environ` are mutable globals, which Swift 6 refuses.
 char **sticky_environ(void);
 
-// prctl(2): the signal this process gets when the thread that started it ends. 0 or -errno; -ENOSYS off Linux.
-int sticky_set_parent_death_signal(int signal);
+// prctl(2): no gain of rights through execve(2) any more; no tracing by others and no core file. Nothing off Linux.
+void sticky_no_new_privileges(void);
+void sticky_set_dumpable(int dumpable);
+
+// clock_gettime(2): `timespec` is not importable beside every C module.
+uint64_t sticky_monotonic_microseconds(void);
 
 // MARK: - Signal handlers. They run on an interrupted thread and may only make async-signal-safe calls
 // (signal-safety(7)), which the Swift runtime does not promise for compiled Swift; so they are written here.

@@ -1,4 +1,5 @@
 internal import CStickyServer
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -22,6 +23,8 @@ struct ControlSocket: ~Copyable, Sendable {
         case done
         /// The receiver is behind: try again when poll(2) reports POLLOUT.
         case full
+        /// The kernel has no room for it now, which poll(2) will not tell: try again in a while.
+        case busy
         /// The other process is gone, or so broken that it must go.
         case lost(errno: CInt)
     }
@@ -44,8 +47,9 @@ struct ControlSocket: ~Copyable, Sendable {
         }
         if sent >= 0 { return .done }
         switch CInt(-sent) {
-        // ETOOMANYREFS: too many descriptors of this user are under way (unix(7)); they are receipted shortly.
-        case EAGAIN, EWOULDBLOCK, ENOBUFS, ETOOMANYREFS: return .full
+        // ETOOMANYREFS: too many descriptors of this user are under way (unix(7)).
+        case ENOBUFS, ENOMEM, ETOOMANYREFS: return .busy
+        case EAGAIN, EWOULDBLOCK: return .full
         case let errno: return .lost(errno: errno)
         }
     }
@@ -80,21 +84,29 @@ final class FrameReceiver {
 
     enum Outcome {
         case frame
+        /// A frame whose descriptors the kernel could not give to this process, which has no more.
+        case frameWithoutDescriptors
         /// Nothing more to read now.
         case drained
         /// End of file, or an error that amounts to it.
         case lost(errno: CInt)
     }
 
-    /// Receives one frame without blocking and gives its bytes to `body`, with the descriptors that came with it.
+    /// Receives one frame without blocking and gives its bytes to `body`, with the descriptors that came with it; nil
+    /// when some of them were lost.
     func receive(
-        from number: CInt, _ body: (UnsafeRawBufferPointer, consuming NonCopyableQueue<OwnedConnection>) -> Void
+        from number: CInt,
+        _ body: (UnsafeRawBufferPointer, consuming NonCopyableQueue<OwnedConnection>?) -> Void
     ) -> Outcome {
         var count = CInt(numbers.count)
         let received = sticky_receive(number, buffer.baseAddress, buffer.count, &numbers, &count, 0)
         if received < 0 {
             let errno = CInt(-received)
             return errno == EAGAIN || errno == EWOULDBLOCK ? .drained : .lost(errno: errno)
+        }
+        if count < 0 {
+            body(UnsafeRawBufferPointer(rebasing: buffer[..<received]), nil)
+            return .frameWithoutDescriptors
         }
         var connections = NonCopyableQueue<OwnedConnection>(minimumCapacity: max(1, Int(count)))
         for index in 0..<Int(count) { connections.append(OwnedConnection(owning: numbers[index])) }

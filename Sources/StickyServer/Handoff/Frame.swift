@@ -15,6 +15,8 @@ enum Frame {
         case messageToWorker = 2
         case drain = 3
         case ping = 4
+        /// The worker has been told everything that it must know before it starts.
+        case welcome = 5
         // Worker to master.
         case ready = 16
         case receipt = 17
@@ -22,7 +24,8 @@ enum Frame {
         case rehome = 20
         case pong = 21
         case crashed = 22
-        case draining = 23
+        case retire = 23
+        case refuse = 24
     }
 
     struct Header {
@@ -52,12 +55,18 @@ enum Frame {
     }
 
     /// A frame whose payload is one number: the milliseconds of a drain, the nonce of a ping.
-    static func number(_ kind: Kind, _ number: UInt32) -> [UInt8] {
+    static func number(_ kind: Kind, count: Int = 0, _ number: UInt32) -> [UInt8] {
         var writer = FrameWriter()
-        begin(kind, in: &writer)
+        begin(kind, count: count, in: &writer)
         writer.append(number)
         finish(&writer)
         return writer.bytes
+    }
+
+    /// The order to drain. Its count is 1 when a successor serves the slot, and 0 when the server stops.
+    static func drain(within time: Duration, hasSuccessor: Bool) -> [UInt8] {
+        let milliseconds = max(0, min(time / .milliseconds(1), Double(UInt32.max)))
+        return number(.drain, count: hasSuccessor ? 1 : 0, UInt32(milliseconds))
     }
 
     /// The crash notice, whose last byte the signal handler sets to the signal's number.

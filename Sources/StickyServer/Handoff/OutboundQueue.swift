@@ -11,6 +11,9 @@ struct OutboundQueue {
 
     var isEmpty: Bool { next == frames.count }
 
+    /// What has not been sent.
+    var pending: [[UInt8]] { Array(frames[next...]) }
+
     /// Whether so many more bytes fit.
     func hasRoom(for count: Int) -> Bool { byteCount + count <= limit }
 

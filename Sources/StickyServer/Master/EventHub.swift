@@ -24,7 +24,9 @@ final class EventHub: Sendable {
     /// Events that a slow subscriber leaves unread are kept up to `limit`; then the newest are dropped.
     func subscribe(_ filter: EventFilter, limit: Int) -> AsyncStream<MasterEvent> {
         let (stream, continuation) = AsyncStream.makeStream(
-            of: MasterEvent.self, bufferingPolicy: .bufferingOldest(limit))
+            of: MasterEvent.self,
+            bufferingPolicy: .bufferingOldest(limit)
+        )
         let id: Int? = state.withLock { state in
             guard !state.isFinished else { return nil }
             state.nextID += 1

@@ -25,6 +25,16 @@ struct HandOffLedger: ~Copyable, Sendable {
         return true
     }
 
+    /// Looks at the socket that was sent `index` after the oldest.
+    borrowing func withSocket(at index: Int, _ body: (borrowing HeldSocket) -> Void) {
+        _ = sent.withElement(at: index, body)
+    }
+
+    /// The oldest socket that was not receipted, for a worker that could not take it.
+    mutating func takeOldest() -> HeldSocket? {
+        sent.popFirst()
+    }
+
     /// The newest socket that was not receipted, for the next process. Nil when all are taken back.
     mutating func takeBack() -> HeldSocket? {
         sent.popLast()

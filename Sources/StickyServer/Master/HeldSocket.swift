@@ -16,6 +16,13 @@ struct HeldSocket: ~Copyable, Sendable {
         return HeldSocket(socket.with(reason: reason), route: route, arrived: arrived)
     }
 
+    /// The same socket, belonging to another slot.
+    consuming func with(home: Int) -> HeldSocket {
+        let route = Route(home: home, hash: self.route.hash, reason: self.route.reason)
+        let arrived = self.arrived
+        return HeldSocket(socket, route: route, arrived: arrived)
+    }
+
     consuming func takeSocket() -> PausedSocket { socket }
 }
 
@@ -23,8 +30,15 @@ extension PausedSocket {
     consuming func with(reason: RouteReason) -> PausedSocket {
         let (peer, local, listener, prelude, hops, lease) = (peer, local, listener, prelude, hops, lease)
         return PausedSocket(
-            connection: connection, peer: peer, local: local, listener: listener, reason: reason, prelude: prelude,
-            hops: hops, lease: lease)
+            connection: connection,
+            peer: peer,
+            local: local,
+            listener: listener,
+            reason: reason,
+            prelude: prelude,
+            hops: hops,
+            lease: lease
+        )
     }
 
     /// Closes this process's copy and leaves the connection to the process that receipted it.

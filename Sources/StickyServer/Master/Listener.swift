@@ -1,4 +1,5 @@
 internal import CStickyServer
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -15,14 +16,45 @@ final class Listener {
     let index: Int
     private let unixPath: String?
 
+    /// Takes over a listening socket that another process has opened.
+    init(adopting number: CInt, index: Int) {
+        descriptor = OwnedDescriptor(owning: number)
+        _ = sticky_set_cloexec(number, 1)
+        _ = sticky_set_nonblocking(number, 1)
+        self.index = index
+        address = Listener.boundAddress(number) ?? .unix(path: "")
+        if case .unix(let path) = address.storage, !path.isEmpty { unixPath = path } else { unixPath = nil }
+    }
+
+    /// Whether this socket is what `wanted` asks for. Port 0 asks for any port, and so for the one it had.
+    func serves(_ wanted: ListenAddress, index: Int) -> Bool {
+        if wanted.inheritedName != nil { return self.index == index }
+        return [wanted.address, wanted.fallback].contains { candidate in
+            guard let candidate else { return false }
+            if candidate == address { return true }
+            return candidate.port == 0 && self.index == index && candidate.host == address.host
+        }
+    }
+
     /// Binds and listens (bind(2), listen(2)).
     init(_ wanted: ListenAddress, index: Int) throws(StickyServerError) {
         self.index = index
-        var opened = Listener.open(wanted.address, dualStack: wanted.dualStack)
+        if let name = wanted.inheritedName {
+            let number = try Listener.inherited(name)
+            descriptor = OwnedDescriptor(owning: number)
+            _ = sticky_set_cloexec(number, 1)
+            _ = sticky_set_nonblocking(number, 1)
+            address = Listener.boundAddress(number) ?? wanted.address
+            unixPath = nil
+            return
+        }
+        var opened = Listener.open(wanted, wanted.address, dualStack: wanted.dualStack)
         var target = wanted.address
-        if case .failure(let errno) = opened, [EAFNOSUPPORT, EADDRNOTAVAIL].contains(errno), let fallback = wanted.fallback {
+        if case .failure(let errno) = opened, [EAFNOSUPPORT, EADDRNOTAVAIL].contains(errno),
+            let fallback = wanted.fallback
+        {
             target = fallback
-            opened = Listener.open(fallback, dualStack: false)
+            opened = Listener.open(wanted, fallback, dualStack: false)
         }
         let number: CInt
         switch opened {
@@ -79,7 +111,7 @@ final class Listener {
         case failure(errno: CInt)
     }
 
-    private static func open(_ address: SocketAddress, dualStack: Bool) -> Opened {
+    private static func open(_ wanted: ListenAddress, _ address: SocketAddress, dualStack: Bool) -> Opened {
         let family =
             switch address.storage {
             case .ipv4: AF_INET
@@ -94,7 +126,7 @@ final class Listener {
         guard number >= 0 else { return .failure(errno: errno) }
         _ = sticky_set_cloexec(number, 1)
         _ = sticky_set_nonblocking(number, 1)
-        set(number, SOL_SOCKET, SO_REUSEADDR, 1)
+        if wanted.reuseAddress { set(number, SOL_SOCKET, SO_REUSEADDR, 1) }
         if case .ipv6 = address.storage { set(number, CInt(IPPROTO_IPV6), IPV6_V6ONLY, dualStack ? 0 : 1) }
         if case .unix(let path) = address.storage { removeStaleSocket(path) }
         let status = address.withNative { bind(number, $0, $1) }
@@ -102,6 +134,22 @@ final class Listener {
         let failure = status == nil ? ENAMETOOLONG : errno
         Libc.close(number)
         return .failure(errno: failure)
+    }
+
+    private static func inherited(_ name: String) throws(StickyServerError) -> CInt {
+        let all = ServiceManager.inheritedListeners(
+            read: { variable in getenv(variable).map { String(cString: $0) } },
+            pid: getpid()
+        )
+        guard let found = name.isEmpty ? all.first : all.first(where: { $0.name == name }) else {
+            let known = all.map(\.name).joined(separator: ", ")
+            throw StickyServerError(
+                .listenFailed,
+                "no listener named «\(name)» was handed over (LISTEN_FDS, LISTEN_FDNAMES): "
+                    + (known.isEmpty ? "there is none at all" : "there are \(known)")
+            )
+        }
+        return found.descriptor
     }
 
     /// A Unix socket's file outlives its server. It is stale when nobody accepts there.
@@ -118,9 +166,14 @@ final class Listener {
     }
 
     private static func setOptions(_ number: CInt, _ wanted: ListenAddress) {
-        if case .unix = wanted.address.storage { return }
+        if case .unix(let path) = wanted.address.storage {
+            if let mode = wanted.mode { chmod(path, mode_t(mode)) }
+            if let owner = wanted.owner { chown(path, owner.user, owner.group) }
+            return
+        }
         // Accepted sockets inherit it, which saves a call for each.
         if wanted.noDelay { set(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
+        if wanted.keepAlive { set(number, SOL_SOCKET, SO_KEEPALIVE, 1) }
         #if os(Linux)
         if wanted.deferAccept > 0 {
             set(number, CInt(IPPROTO_TCP), TCP_DEFER_ACCEPT, CInt(clamping: wanted.deferAccept))
@@ -148,18 +201,28 @@ final class Listener {
             StickyServerError(
                 .addressInUse,
                 "\(address) is in use by another process: stop it or choose another port "
-                    + "(«ss -ltnp» shows who listens)", errno: errno)
+                    + "(«ss -ltnp» shows who listens)",
+                errno: errno
+            )
         case EACCES, EPERM:
             StickyServerError(
                 .permissionDenied,
                 "not allowed to listen on \(address): ports below 1024 need root or CAP_NET_BIND_SERVICE, "
-                    + "and a Unix socket a folder that this user may write to", errno: errno)
+                    + "and a Unix socket a folder that this user may write to",
+                errno: errno
+            )
         case EADDRNOTAVAIL:
             StickyServerError(
-                .addressNotAvailable, "\(address) is not an address of this machine («ip address» lists them)",
-                errno: errno)
+                .addressNotAvailable,
+                "\(address) is not an address of this machine («ip address» lists them)",
+                errno: errno
+            )
         case ENAMETOOLONG:
-            StickyServerError(.invalidAddress, "the path of \(address) is longer than a Unix socket's can be", errno: errno)
+            StickyServerError(
+                .invalidAddress,
+                "the path of \(address) is longer than a Unix socket's can be",
+                errno: errno
+            )
         default:
             .system(.listenFailed, "cannot listen on \(address)", errno)
         }

@@ -3,7 +3,12 @@ internal import Synchronization
 /// What other threads ask of the master's loop.
 enum MasterCommand: Sendable {
     case stop
-    case send(payload: [UInt8], to: MessageTarget, done: @Sendable (StickyServerError?) -> Void)
+    case reload
+    case upgrade
+    case share(name: String, value: [UInt8])
+    case scale(to: Int)
+    /// The envelope's party is the receiver.
+    case send(Envelope, done: @Sendable (StickyServerError?) -> Void)
 }
 
 /// Who gets a message.
@@ -12,14 +17,14 @@ public struct MessageTarget: Sendable, Hashable {
 
     /// The worker of one slot.
     public static func slot(_ number: Int) -> MessageTarget {
-        MessageTarget(party: UInt16(clamping: min(max(number, 0), Int(MessageFragment.everyone) - 1)))
+        MessageTarget(party: UInt16(clamping: min(max(number, 0), Int(Envelope.everyone) - 1)))
     }
 
     /// Every worker; a worker that sends it is not among them.
-    public static let everyone = MessageTarget(party: MessageFragment.everyone)
+    public static let everyone = MessageTarget(party: Envelope.everyone)
 
     /// The master.
-    public static let master = MessageTarget(party: MessageFragment.master)
+    public static let master = MessageTarget(party: Envelope.master)
 }
 
 /// Carries commands to the master's loop. Safe on any thread.
@@ -31,6 +36,10 @@ final class Mailbox: Sendable {
 
     private let state = Mutex(State())
     let wakePipe: WakePipe
+    /// The master's own requests to workers.
+    let requests = RequestTable()
+    /// Answers workers' requests to the master.
+    let requestHandler = Mutex<(@Sendable (ClusterMessage) async -> [UInt8]?)?>(nil)
 
     init() throws(StickyServerError) {
         wakePipe = try WakePipe()

@@ -11,10 +11,33 @@
     /// A slot's process ended, or its crash notice arrived. `returned` sockets had not been receipted and are served by
     /// another process; `failures` counts its ends in a row without health between them.
     case workerDied(slot: Int, generation: Int, pid: Int, end: WorkerEnd, returned: Int, failures: Int)
+    /// A process that its slot no longer counted on has ended: one that was replaced and has drained, or one that has
+    /// crashed and written its backtrace.
+    case workerExited(slot: Int, generation: Int, pid: Int, end: WorkerEnd)
     /// A slot has a new process after an end.
     case workerRespawned(slot: Int, generation: Int, pid: Int, after: Duration)
     /// A slot's worker keeps ending before it is ready and rests for a while.
     case workerParked(slot: Int, failures: Int, until: ContinuousClock.Instant)
+    /// A worker has not answered for a while and gets no new clients for now.
+    case workerLate(slot: Int, generation: Int, pid: Int)
+    /// A worker has not answered for so long that it is replaced.
+    case workerHung(slot: Int, generation: Int, pid: Int)
+    /// A slot's successor took over; the process before it drains.
+    case workerReplaced(slot: Int, generation: Int, pid: Int)
+    /// A successor did not become ready; the process before it stays.
+    case replacementFailed(slot: Int, reason: String)
+    /// The number of slots has changed.
+    case scaled(workers: Int)
+    /// A rolling reload begins.
+    case reloadStarted(slots: Int)
+    /// Every slot has a new process.
+    case reloadFinished(replaced: Int)
+    /// The reload ends, because the successor of this slot did not become ready.
+    case reloadAborted(slot: Int, reason: String)
+    /// This process is a new binary that took over from the one before.
+    case upgraded
+    /// The new binary did not prove itself: this one serves on.
+    case upgradeAborted(reason: String)
     /// A worker sent the master a message.
     case workerMessage(slot: Int, payload: [UInt8])
     /// A connection was passed to a slot.

@@ -19,7 +19,12 @@ extension MasterLoop {
                 let local = listener.localAddress(of: connection)
                 let route = router.route(peer)
                 let socket = PausedSocket(
-                    connection: connection, peer: peer, local: local, listener: listener.index, reason: route.reason)
+                    connection: connection,
+                    peer: peer,
+                    local: local,
+                    listener: listener.index,
+                    reason: route.reason
+                )
                 heldSockets += 1
                 place(HeldSocket(socket, route: route, arrived: now))
             case .skip:
@@ -29,7 +34,8 @@ extension MasterLoop {
             case .exhausted(let errno):
                 logger.warning(
                     "cannot accept: out of descriptors or memory",
-                    metadata: ["error": "\(Libc.describe(errno: errno))"])
+                    metadata: ["error": "\(Libc.describe(errno: errno))"]
+                )
                 pauseAccepting(.outOfResources(until: now + Self.resourcePause), because: .outOfResources)
                 return
             }
@@ -66,7 +72,7 @@ extension MasterLoop {
             return
         }
         let policy = configuration.whenUnavailable
-        let canWait = home.state.isAlive && home.waiting.count < configuration.limits.waitingPerSlot
+        let canWait = home.state.isAlive && !home.isLate && home.waiting.count < configuration.limits.waitingPerSlot
         if canWait, policy.patience > .zero {
             home.waiting.append(held)
             return
@@ -76,7 +82,7 @@ extension MasterLoop {
             return
         }
         // Nobody can take it at the moment. With the policy to re-route it waits for whoever is first.
-        if canWait, policy.reroutes || policy.patience > .zero {
+        if home.state.isAlive, home.waiting.count < configuration.limits.waitingPerSlot {
             home.waiting.append(held)
             return
         }
@@ -105,6 +111,7 @@ extension MasterLoop {
     /// Sends sockets that have waited long enough to their next choice, or drops them.
     func expireWaiting(_ now: ContinuousClock.Instant) {
         for slot in slots {
+            if let until = slot.pausedUntil, now >= until { slot.pausedUntil = nil }
             guard let deadline = waitingDeadline(slot), now >= deadline else { continue }
             slot.nextExpiry = nil
             for _ in 0..<slot.waiting.count {
@@ -125,7 +132,8 @@ extension MasterLoop {
             drop(held, slot: slot.number, reason: .unavailable)
         } else if let other = otherSlot(than: slot, for: held.route.hash) {
             other.waiting.append(held.with(reason: .rerouted))
-        } else if slots.contains(where: { $0.state.isAlive }), waited < policy.patience + configuration.bootLimit {
+        } else if activeSlots.contains(where: { $0.state.isAlive }), waited < policy.patience + configuration.bootLimit
+        {
             slot.waiting.append(held)
         } else {
             drop(held, slot: slot.number, reason: .unavailable)

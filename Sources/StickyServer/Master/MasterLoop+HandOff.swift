@@ -1,13 +1,18 @@
 internal import Logging
 
 extension MasterLoop {
+    /// How long a slot is left alone when the kernel or its worker has no room for more descriptors.
+    private static let busyPause: Duration = .milliseconds(20)
+
     /// Passes on what waits, as far as the workers take it.
     func flushSlots() {
         for slot in slots where slot.waiting.count > 0 { flush(slot) }
     }
 
     private func flush(_ slot: Slot) {
-        while slot.waiting.count > 0, slot.isConnected, !slot.isBlocked, let process = slot.process {
+        while slot.waiting.count > 0, slot.isConnected, !slot.isBlocked, slot.pausedUntil == nil,
+            let process = slot.process
+        {
             let room = configuration.limits.unreceiptedPerWorker - process.ledger.count
             guard room > 0 else { return }
             switch sendBatch(of: slot, to: process, atMost: min(room, ControlSocket.maximumDescriptors)) {
@@ -15,6 +20,9 @@ extension MasterLoop {
                 continue
             case .full:
                 slot.isBlocked = true
+                return
+            case .busy:
+                slot.pausedUntil = clock.now + Self.busyPause
                 return
             case .lost:
                 endControl(process)
@@ -30,7 +38,9 @@ extension MasterLoop {
             let fits = slot.waiting.withElement(at: descriptors.count) { held in
                 let needed = ConnectionEntry.room(forPrelude: held.socket.prelude.count)
                 // The first always fits: a prelude has its own limit.
-                guard descriptors.isEmpty || frameWriter.bytes.count + needed <= Frame.maximumLength else { return false }
+                guard descriptors.isEmpty || frameWriter.bytes.count + needed <= Frame.maximumLength else {
+                    return false
+                }
                 ConnectionEntry(held.socket).write(to: &frameWriter)
                 descriptors.append(held.socket.descriptor)
                 return true
@@ -46,7 +56,8 @@ extension MasterLoop {
             if events.wants(.connections) {
                 events.publish(
                     .connectionRouted(slot: slot.number, reason: held.socket.reason, peer: held.socket.peer),
-                    to: .connections)
+                    to: .connections
+                )
             }
             process.ledger.add(held)
         }
@@ -75,13 +86,15 @@ extension MasterLoop {
             if let problem {
                 logger.error(
                     "a worker broke the control protocol and is ended",
-                    metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "problem": "\(problem)"])
+                    metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "problem": "\(problem)"]
+                )
                 process.kill()
                 endControl(process)
                 return
             }
             switch outcome {
             case .frame: continue
+            case .frameWithoutDescriptors: logger.error("out of descriptors: a connection that was handed on is lost")
             case .drained: return
             case .lost: endControl(process)
             }
@@ -89,10 +102,12 @@ extension MasterLoop {
     }
 
     private func handle(
-        _ bytes: UnsafeRawBufferPointer, _ connections: consuming NonCopyableQueue<OwnedConnection>,
+        _ bytes: UnsafeRawBufferPointer,
+        _ connections: consuming NonCopyableQueue<OwnedConnection>?,
         from process: WorkerProcess
     ) throws(FrameError) {
         var (header, payload) = try Frame.parse(bytes)
+        guard var connections = consume connections else { return }
         let expected = header.kind == .rehome ? 1 : 0
         guard connections.count == expected else {
             throw .wrongDescriptorCount(expected: expected, got: connections.count)
@@ -103,22 +118,35 @@ extension MasterLoop {
         case .receipt:
             guard process.ledger.receipt(header.count) else { throw .outOfRange }
             heldSockets -= header.count
+        case .refuse:
+            guard header.count <= process.ledger.count else { throw .outOfRange }
+            takeRefused(header.count, from: process)
         case .messageToMaster:
             if let message = try process.assembler.add(payload) {
-                deliver(message.payload, from: process.slot, to: MessageTarget(party: message.party))
+                deliver(message, from: process.slot)
             }
         case .rehome:
             let slot = Int(try payload.read(UInt16.self))
             let entry = try ConnectionEntry(from: &payload)
             if let connection = connections.popFirst() { rehome(connection, entry, to: slot) }
-        case .draining:
+        case .retire:
             retire(process)
         case .crashed:
             crashed(process, signal: CInt(try payload.read(UInt8.self)))
         case .pong:
-            break
-        case .connections, .messageToWorker, .drain, .ping:
+            process.heartbeat.answered(nonce: try payload.read(UInt32.self))
+        case .connections, .messageToWorker, .drain, .ping, .welcome:
             throw .unknownKind(header.kind.rawValue)
+        }
+    }
+
+    /// A worker out of descriptors could not take the oldest sockets that it was sent. They are placed again: with it
+    /// later, or elsewhere.
+    private func takeRefused(_ count: Int, from process: WorkerProcess) {
+        slots[process.slot].pausedUntil = clock.now + Self.busyPause
+        for _ in 0..<count {
+            guard let held = process.ledger.takeOldest() else { return }
+            place(held)
         }
     }
 
@@ -126,12 +154,21 @@ extension MasterLoop {
     private func rehome(_ connection: consuming OwnedConnection, _ entry: ConnectionEntry, to slot: Int) {
         heldSockets += 1
         let hash = router.route(entry.peer).hash
-        let exists = slots.indices.contains(slot)
+        let exists = slot < slotTarget
         let socket = PausedSocket(
-            connection: connection, peer: entry.peer, local: entry.local, listener: entry.listener, reason: .rehomed,
-            prelude: entry.prelude, hops: entry.hops + 1)
+            connection: connection,
+            peer: entry.peer,
+            local: entry.local,
+            listener: entry.listener,
+            reason: .rehomed,
+            prelude: entry.prelude,
+            hops: entry.hops + 1
+        )
         let held = HeldSocket(
-            socket, route: Route(home: exists ? slot : 0, hash: hash, reason: .rehomed), arrived: clock.now)
+            socket,
+            route: Route(home: exists ? slot : 0, hash: hash, reason: .rehomed),
+            arrived: clock.now
+        )
         if !exists {
             drop(held, slot: slot, reason: .noSuchSlot)
         } else if entry.hops >= 1 {

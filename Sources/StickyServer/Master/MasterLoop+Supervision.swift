@@ -1,4 +1,5 @@
 internal import Logging
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -9,7 +10,7 @@ import Darwin
 
 extension MasterLoop {
     /// After a drain's deadline workers get this long to notice it themselves.
-    private static let killGrace: Duration = .seconds(1)
+    static let killGrace: Duration = .seconds(1)
     /// How long a process may live on after it closed its control socket.
     private static let exitGrace: Duration = .seconds(2)
 
@@ -19,67 +20,106 @@ extension MasterLoop {
         for slot in slots {
             if slot.state.isDue(now: now) { startWorker(slot, now: now) }
             if slot.state.isOverdue(now: now, bootLimit: configuration.bootLimit), let process = slot.process {
-                logger.error(
-                    "a worker was not ready within the boot limit and is ended",
-                    metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)", "limit": "\(configuration.bootLimit)"])
-                process.kill()
-                endControl(process)
-                lost(process, end: WorkerEnd(code: nil, signal: Int(SIGKILL)))
+                endOverdue(process)
+            }
+            if let successor = slot.successor, now >= successor.since + configuration.bootLimit {
+                endOverdue(successor.process)
             }
         }
         if !hasServed, stop == nil { finishBoot() }
     }
 
+    private func endOverdue(_ process: WorkerProcess) {
+        logger.error(
+            "a worker was not ready within the boot limit and is ended",
+            metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "limit": "\(configuration.bootLimit)"]
+        )
+        process.kill()
+        endControl(process)
+        lost(process, end: WorkerEnd(code: nil, signal: Int(SIGKILL)))
+    }
+
     private func startWorker(_ slot: Slot, now: ContinuousClock.Instant) {
         slot.state.started(now: now)
-        slot.generation += 1
         do throws(StickyServerError) {
-            let spawned = try spawner.spawn(slot: slot.number, slots: slots.count, generation: slot.generation)
-            let pid = spawned.pid
-            let process = WorkerProcess(
-                slot: slot.number, generation: slot.generation, pid: pid, control: spawned.takeControl(),
-                messageQueueLimit: configuration.messageQueueLimit, messageLimit: configuration.maximumMessageLength)
-            slot.process = process
+            slot.process = try spawnProcess(slot, now: now)
             slot.isBlocked = false
-            processes.append(process)
-            logger.debug("worker started", metadata: ["slot": "\(slot.number)", "pid": "\(pid)"])
-            publish(.workerCreated(slot: slot.number, generation: slot.generation, pid: Int(pid)))
         } catch {
             logger.error("\(error)")
             react(slot, to: slot.state.ended(WorkerEnd(code: 127, signal: nil), now: now, chance: .random(in: 0..<1)))
         }
     }
 
+    /// Starts a process of this executable, or of the one at `path`.
+    func spawnProcess(
+        _ slot: Slot,
+        now: ContinuousClock.Instant,
+        path: String? = nil
+    ) throws(StickyServerError) -> WorkerProcess {
+        slot.generation += 1
+        let spawned = try spawner.spawn(
+            slot: slot.number,
+            slots: slotTarget,
+            generation: slot.generation,
+            path: path
+        )
+        let process = WorkerProcess(
+            slot: slot.number,
+            generation: slot.generation,
+            pid: spawned.pid,
+            control: spawned.takeControl(),
+            configuration: configuration,
+            now: now
+        )
+        processes.append(process)
+        sendShared(to: process)
+        logger.debug("worker started", metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)"])
+        publish(.workerCreated(slot: slot.number, generation: slot.generation, pid: Int(process.pid)))
+        return process
+    }
+
     func workerReady(_ process: WorkerProcess) {
         let slot = slots[process.slot]
         let now = clock.now
+        if slot.successor?.process === process { return takeOver(slot, process) }
         guard slot.process === process, slot.state.becameReady(now: now) else { return }
         logger.info(
             "worker ready",
-            metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)", "generation": "\(process.generation)"])
+            metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)", "generation": "\(process.generation)"]
+        )
         publish(.workerReady(slot: slot.number, generation: process.generation, pid: Int(process.pid)))
+        growRouting()
         if let diedAt = slot.state.diedAt {
             publish(
                 .workerRespawned(
-                    slot: slot.number, generation: process.generation, pid: Int(process.pid), after: now - diedAt))
+                    slot: slot.number,
+                    generation: process.generation,
+                    pid: Int(process.pid),
+                    after: now - diedAt
+                )
+            )
         }
     }
 
     /// Connections are accepted when every slot is ready or given up for now; until then the backlog holds them.
     private func finishBoot() {
-        let ready = slots.count { $0.state.isReady }
-        if slots.allSatisfy({ $0.state.isReady || !$0.state.isAlive }), ready > 0 {
+        let ready = activeSlots.count { $0.state.isReady }
+        if activeSlots.allSatisfy({ $0.state.isReady || !$0.state.isAlive }), ready > 0 {
             hasServed = true
-            publish(.listening(addresses: listeners.map(\.address), workers: slots.count))
+            serviceManager.notify("READY=1", "STATUS=\(ready) of \(slotTarget) workers serve")
+            publish(.listening(addresses: listeners.map(\.address), workers: slotTarget))
             logger.info(
                 "listening",
-                metadata: ["addresses": "\(listeners.map(\.address.description).joined(separator: " "))"])
-        } else if slots.allSatisfy({ !$0.state.isAlive }) {
+                metadata: ["addresses": "\(listeners.map(\.address.description).joined(separator: " "))"]
+            )
+        } else if activeSlots.allSatisfy({ !$0.state.isAlive }) {
             let last = lastBootFailure.map { ", the last with \($0)" } ?? ""
             fail(
                 StickyServerError(
                     .workersFailedToStart,
-                    "every worker ended before it was ready\(last): see its own messages on standard error"))
+                    "every worker ended before it was ready\(last): see its own messages on standard error"
+                )
+            )
         }
     }
 
@@ -104,10 +144,20 @@ extension MasterLoop {
         lost(process, end: WorkerEnd(code: nil, signal: Int(signal)))
     }
 
-    /// The worker drains of its own accord: its slot gets a successor at once, and the process lives until it is done.
+    /// The worker asks to be replaced. It serves on until its successor is ready; without one its slot ends.
     func retire(_ process: WorkerProcess) {
-        process.killAt = clock.now + configuration.drainDeadline + Self.killGrace
-        lost(process, end: WorkerEnd(code: 0, signal: nil), keepsLedger: true)
+        let slot = slots[process.slot]
+        guard slot.process === process, !process.isDraining, stop == nil else { return }
+        if configuration.respawn == .always {
+            if slot.successor == nil { startSuccessor(slot) }
+        } else {
+            startDrain(process, hasSuccessor: false)
+        }
+    }
+
+    /// The worker hangs and will be killed: its slot does not wait for that.
+    func abandon(_ process: WorkerProcess) {
+        lost(process, end: WorkerEnd(code: nil, signal: Int(SIGABRT)), keepsLedger: true)
     }
 
     func reap(_ process: WorkerProcess) {
@@ -117,7 +167,15 @@ extension MasterLoop {
             receiveFrames(process)
             process.closeControl()
         }
-        processes.removeAll { $0 === process }
+        guard let index = processes.firstIndex(where: { $0 === process }) else { return }
+        processes.remove(at: index)
+        let slot = slots[process.slot]
+        if slot.process !== process, slot.successor?.process !== process {
+            logger.debug("a former worker ended", metadata: ["pid": "\(process.pid)", "end": "\(end)"])
+            publish(
+                .workerExited(slot: slot.number, generation: process.generation, pid: Int(process.pid), end: end)
+            )
+        }
         lost(process, end: process.crashSignal.map { WorkerEnd(code: nil, signal: Int($0)) } ?? end)
     }
 
@@ -126,6 +184,7 @@ extension MasterLoop {
         let slot = slots[process.slot]
         var returned = process.returned
         if !keepsLedger { returned += takeBack(process) }
+        if slot.successor?.process === process { return successorFailed(slot, end) }
         guard slot.process === process, !process.isRetired else { return }
         process.isRetired = true
         slot.process = nil
@@ -140,9 +199,25 @@ extension MasterLoop {
         logger.log(level: end.isClean ? .info : .error, "worker ended", metadata: metadata)
         publish(
             .workerDied(
-                slot: slot.number, generation: process.generation, pid: Int(process.pid), end: end, returned: returned,
-                failures: slot.state.backoff.failures))
+                slot: slot.number,
+                generation: process.generation,
+                pid: Int(process.pid),
+                end: end,
+                returned: returned,
+                failures: slot.state.backoff.failures
+            )
+        )
+        promoteSuccessor(slot, now: now)
         react(slot, to: reaction)
+    }
+
+    /// A slot that loses its process while a successor is starting goes on with that one.
+    private func promoteSuccessor(_ slot: Slot, now: ContinuousClock.Instant) {
+        guard let successor = slot.successor else { return }
+        slot.successor = nil
+        slot.process = successor.process
+        slot.state.continued(since: successor.since)
+        advance(reload.succeeded(slot: slot.number, counts: false))
     }
 
     private func react(_ slot: Slot, to reaction: SlotState.Reaction) {
@@ -152,10 +227,11 @@ extension MasterLoop {
         case .park(let until):
             logger.error(
                 "a slot's worker keeps ending before it is ready; the slot rests",
-                metadata: ["slot": "\(slot.number)", "failures": "\(slot.state.backoff.failures)"])
+                metadata: ["slot": "\(slot.number)", "failures": "\(slot.state.backoff.failures)"]
+            )
             publish(.workerParked(slot: slot.number, failures: slot.state.backoff.failures, until: until))
         case .none:
-            let isOver = slots.allSatisfy { if case .stopped = $0.state.phase { true } else { false } }
+            let isOver = activeSlots.allSatisfy { if case .stopped = $0.state.phase { true } else { false } }
             if stop == nil, isOver { fail(StickyServerError(.workersGone, "every worker has ended")) }
         }
     }
@@ -169,6 +245,7 @@ extension MasterLoop {
             slot.waiting.prepend(held)
             count += 1
         }
+        if slot.number >= slotTarget, stop == nil { rehouseWaiting(of: slot) }
         process.returned += count
         return count
     }
@@ -187,20 +264,14 @@ extension MasterLoop {
         for listener in listeners { listener.removeFile() }
         listeners = []
         publish(.stopping)
-        let now = clock.now
-        stop = StopState(deadline: now + configuration.drainDeadline)
+        serviceManager.notify("STOPPING=1", "STATUS=stopping")
+        stop = StopState(deadline: clock.now + configuration.drainDeadline)
+        reload.cancel()
         for slot in slots {
             slot.state.stop()
             while let held = slot.waiting.popFirst() { drop(held, slot: slot.number, reason: .stopping) }
         }
-        let milliseconds = configuration.drainDeadline / .milliseconds(1)
-        let frame = Frame.number(.drain, UInt32(max(0, min(milliseconds, Double(UInt32.max)))))
-        for process in processes {
-            process.killAt = min(process.killAt ?? .distantFuture(now), now + configuration.drainDeadline + Self.killGrace)
-            guard process.control != nil else { continue }
-            process.outbound.append(frame)
-            if case .lost = process.flushOutbound() { endControl(process) }
-        }
+        for process in processes { startDrain(process, hasSuccessor: false) }
     }
 
     private func fail(_ error: StickyServerError) {
@@ -213,7 +284,8 @@ extension MasterLoop {
             guard let killAt = process.killAt, now >= killAt else { continue }
             logger.warning(
                 "a worker did not end in time and is killed",
-                metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)"])
+                metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)"]
+            )
             process.kill()
             // If even SIGKILL does not end it (uninterruptible sleep), this is tried again.
             process.killAt = now + .seconds(5)
@@ -223,11 +295,5 @@ extension MasterLoop {
         for slot in slots where slot.process == nil {
             while let held = slot.waiting.popFirst() { drop(held, slot: slot.number, reason: .stopping) }
         }
-    }
-}
-
-extension ContinuousClock.Instant {
-    fileprivate static func distantFuture(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant {
-        now + .seconds(1 << 32)
     }
 }

@@ -1,5 +1,6 @@
 internal import CStickyServer
 internal import Logging
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -19,7 +20,9 @@ final class MasterLoop {
     let spawner = Spawner()
     var router: Router
     var listeners: [Listener] = []
+    /// In the order of their numbers. Slots that were taken away stay at the end.
     var slots: [Slot] = []
+    var slotTarget: Int
     /// Every process that was started and not reaped, those of slots and those that left theirs.
     var processes: [WorkerProcess] = []
     /// Sockets that the master owns: waiting or not receipted.
@@ -28,6 +31,11 @@ final class MasterLoop {
     var hasServed = false
     var lastBootFailure: WorkerEnd?
     var stop: StopState?
+    var reload = RollingReload()
+    var upgrade: Upgrade?
+    var shared: [String: [UInt8]] = [:]
+    let serviceManager = ServiceManager()
+    var nextWatchdog: ContinuousClock.Instant?
     var failure: StickyServerError?
     var frameWriter = FrameWriter()
     let receiver = FrameReceiver()
@@ -53,22 +61,43 @@ final class MasterLoop {
     }
 
     /// Opens the listeners, so that a bad address is known before any process is started.
-    init(_ configuration: Configuration, slotCount: Int, events: EventHub, mailbox: Mailbox) throws(StickyServerError) {
+    ///
+    /// `inherited` is what the binary before this one has left; then its slots and key count, and listeners that both
+    /// have in common stay open.
+    init(
+        _ configuration: Configuration,
+        slotCount: Int,
+        inherited: UpgradeState?,
+        events: EventHub,
+        mailbox: Mailbox
+    ) throws(StickyServerError) {
         self.configuration = configuration
         self.events = events
         self.mailbox = mailbox
         logger = configuration.logger
-        router = Router(configuration.routing, slots: slotCount)
+        slotTarget = inherited?.slotTarget ?? slotCount
+        var routing = configuration.routing
+        if let inherited { routing.key = inherited.routingKey }
+        router = Router(routing, slots: inherited?.routedSlots ?? slotCount)
         let now = clock.now
         nextSweep = now
+        if serviceManager.watchdogInterval != nil { nextWatchdog = now }
+        var adopted = (inherited?.listeners ?? []).map { Listener(adopting: $0.descriptor, index: $0.index) }
         for (index, address) in configuration.listeners.enumerated() {
-            listeners.append(try Listener(address, index: index))
+            if let known = adopted.firstIndex(where: { $0.serves(address, index: index) }) {
+                listeners.append(adopted.remove(at: known))
+            } else {
+                listeners.append(try Listener(address, index: index))
+            }
         }
-        slots = (0..<slotCount).map { number in
+        slots = (0..<max(slotTarget, inherited?.generations.count ?? 0)).map { number in
             Slot(
                 number: number,
-                state: SlotState(respawn: configuration.respawn, backoff: configuration.backoff, now: now))
+                state: SlotState(respawn: configuration.respawn, backoff: configuration.backoff, now: now)
+            )
         }
+        for slot in slots[slotTarget...] { slot.state.remove() }
+        if let inherited { adopt(inherited) }
     }
 
     /// Runs until the server has stopped. Throws when no worker could be started or none is left.
@@ -77,6 +106,7 @@ final class MasterLoop {
         while true {
             handleCommands()
             runTimers(clock.now)
+            continueUpgrade()
             if stop != nil, processes.isEmpty { break }
             buildPollSet()
             let count = pollSet.withUnsafeMutableBufferPointer { buffer in
@@ -90,7 +120,7 @@ final class MasterLoop {
 
     private func cleanUp() {
         for command in mailbox.close() {
-            if case .send(_, _, let done) = command {
+            if case .send(_, let done) = command {
                 done(StickyServerError(.workersGone, "the server has stopped"))
             }
         }
@@ -152,10 +182,16 @@ final class MasterLoop {
                 earliest = min(earliest, deadline)
             }
             if let deadline = waitingDeadline(slot) { earliest = min(earliest, deadline) }
+            if let until = slot.pausedUntil { earliest = min(earliest, until) }
         }
         for process in processes {
             if let killAt = process.killAt { earliest = min(earliest, killAt) }
         }
+        for slot in slots {
+            if let successor = slot.successor { earliest = min(earliest, successor.since + configuration.bootLimit) }
+        }
+        if let deadline = healthDeadline(now) { earliest = min(earliest, deadline) }
+        if let nextWatchdog { earliest = min(earliest, nextWatchdog) }
         if case .outOfResources(let until) = acceptPause { earliest = min(earliest, until) }
         let wait = earliest - now
         guard wait > .zero else { return 0 }
@@ -167,14 +203,22 @@ final class MasterLoop {
     private func runTimers(_ now: ContinuousClock.Instant) {
         superviseSlots(now)
         enforceDeadlines(now)
+        checkHealth(now)
         if now >= nextSweep {
             // A process that passed its control socket on to a child of its own dies without our seeing its end.
             for process in processes where process.exitWatch == nil { reap(process) }
             nextSweep = now + .seconds(1)
         }
+        feedWatchdog(now)
         expireWaiting(now)
         resumeAccepting(now)
         flushSlots()
+    }
+
+    private func feedWatchdog(_ now: ContinuousClock.Instant) {
+        guard let due = nextWatchdog, now >= due, let interval = serviceManager.watchdogInterval else { return }
+        serviceManager.notify("WATCHDOG=1")
+        nextWatchdog = now + interval
     }
 
     // MARK: - Orders from outside the loop
@@ -183,7 +227,11 @@ final class MasterLoop {
         for command in mailbox.take() {
             switch command {
             case .stop: beginStop()
-            case .send(let payload, let target, let done): done(send(payload, from: MessageFragment.master, to: target))
+            case .reload: beginReload()
+            case .upgrade: beginUpgrade()
+            case .share(let name, let value): share(name, value)
+            case .scale(let count): scale(to: count)
+            case .send(let envelope, let done): done(send(envelope, from: Envelope.master))
             }
         }
     }
@@ -193,6 +241,15 @@ final class MasterLoop {
         case SIGTERM, SIGINT:
             logger.notice("stopping on a signal", metadata: ["signal": "\(Libc.describe(signal: signal))"])
             beginStop()
+        case SIGHUP:
+            logger.notice("reloading on SIGHUP")
+            beginReload()
+        case SIGUSR2:
+            beginUpgrade()
+        case SIGTTIN:
+            scale(to: slotTarget + 1)
+        case SIGTTOU:
+            scale(to: slotTarget - 1)
         default:
             break
         }

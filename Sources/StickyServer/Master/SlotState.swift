@@ -80,6 +80,11 @@ struct SlotState: Sendable {
         phase = .starting(since: now)
     }
 
+    /// A process that was started before takes the place of the one that ended.
+    mutating func continued(since: ContinuousClock.Instant) {
+        if !isStopping { phase = .starting(since: since) }
+    }
+
     /// The worker said that it is ready. False when it has no business to: it is ready already, or stopping.
     mutating func becameReady(now: ContinuousClock.Instant) -> Bool {
         guard case .starting = phase else { return false }
@@ -87,12 +92,9 @@ struct SlotState: Sendable {
         return true
     }
 
-    /// The worker drains of its own accord, or because it was told to.
-    mutating func startedDraining() {
-        switch phase {
-        case .starting, .ready: phase = .draining
-        default: break
-        }
+    /// A process that was ready already took the place of the one before it.
+    mutating func replaced(now: ContinuousClock.Instant) {
+        if !isStopping { phase = .ready(since: now) }
     }
 
     /// No more starts. A slot without a process is done.
@@ -103,6 +105,11 @@ struct SlotState: Sendable {
         case .waiting, .parked: phase = .stopped
         case .draining, .stopped: break
         }
+    }
+
+    /// The slot is taken away; its process drains without it.
+    mutating func remove() {
+        phase = .stopped
     }
 
     /// The process ended, or will in a moment. `chance` is uniform in 0 ..< 1.

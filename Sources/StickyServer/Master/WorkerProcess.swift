@@ -1,4 +1,5 @@
 internal import CStickyServer
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -16,6 +17,10 @@ final class WorkerProcess {
     var control: ControlSocket?
     var ledger = HandOffLedger()
     var outbound: OutboundQueue
+    var heartbeat: Heartbeat
+    var isLate = false
+    /// It was told to drain, or said that it does.
+    var isDraining = false
     var assembler: MessageAssembler
     /// Readable when the process has ended; made when its control socket ends.
     var exitWatch: OwnedDescriptor?
@@ -27,15 +32,20 @@ final class WorkerProcess {
     var isRetired = false
 
     init(
-        slot: Int, generation: Int, pid: pid_t, control: consuming ControlSocket, messageQueueLimit: Int,
-        messageLimit: Int
+        slot: Int,
+        generation: Int,
+        pid: pid_t,
+        control: consuming ControlSocket,
+        configuration: Configuration,
+        now: ContinuousClock.Instant
     ) {
         self.slot = slot
         self.generation = generation
         self.pid = pid
         self.control = consume control
-        outbound = OutboundQueue(limit: messageQueueLimit)
-        assembler = MessageAssembler(limit: messageLimit)
+        outbound = OutboundQueue(limit: configuration.messageQueueLimit)
+        assembler = MessageAssembler(limit: configuration.maximumMessageLength)
+        heartbeat = Heartbeat(configuration.heartbeat, now: now)
     }
 
     /// Sockets that it gave back unreceipted when it ended.
@@ -71,6 +81,11 @@ final class WorkerProcess {
     func kill() {
         // Once reaped, the number may belong to another process.
         if end == nil { _ = signal(SIGKILL) }
+    }
+
+    /// Makes it write where it hangs.
+    func abort() {
+        if end == nil { _ = signal(SIGABRT) }
     }
 
     private func signal(_ number: CInt) -> CInt {

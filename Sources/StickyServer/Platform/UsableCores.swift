@@ -1,11 +1,4 @@
 internal import CStickyServer
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
 
 /// How many cores this process may use: the smaller of its CPU affinity and its cgroup's quota.
 enum UsableCores {
@@ -29,29 +22,18 @@ enum UsableCores {
     }
 
     private static func quotaV2() -> Int? {
-        readSmallFile("/sys/fs/cgroup/cpu.max").flatMap(parseCPUMax)
+        SmallFile.read("/sys/fs/cgroup/cpu.max").flatMap(parseCPUMax)
     }
 
     private static func quotaV1() -> Int? {
         guard
-            let quota = readSmallFile("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").flatMap(firstNumber),
-            let period = readSmallFile("/sys/fs/cgroup/cpu/cpu.cfs_period_us").flatMap(firstNumber)
+            let quota = SmallFile.read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").flatMap(firstNumber),
+            let period = SmallFile.read("/sys/fs/cgroup/cpu/cpu.cfs_period_us").flatMap(firstNumber)
         else { return nil }
         return cores(quota: quota, period: period)
     }
 
     private static func firstNumber(_ text: String) -> Int? {
         text.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) }
-    }
-
-    private static func readSmallFile(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { Libc.close(descriptor) }
-        return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
-            let count = read(descriptor, buffer.baseAddress, buffer.count)
-            guard count > 0 else { return nil }
-            return String(decoding: buffer[..<count], as: UTF8.self)
-        }
     }
 }

@@ -1,4 +1,5 @@
 internal import CStickyServer
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)

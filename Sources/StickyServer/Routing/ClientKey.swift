@@ -18,7 +18,9 @@ struct ClientKey: Sendable, Hashable {
             } else if high >> 61 == 0b001 {
                 // 2000::/3, global unicast (RFC 4291, 2.5.4): the prefix names the household.
                 self.init(
-                    first: high & ClientKey.mask(ipv6PrefixLength), second: low & ClientKey.mask(ipv6PrefixLength - 64))
+                    first: high & ClientKey.mask(ipv6PrefixLength),
+                    second: low & ClientKey.mask(ipv6PrefixLength - 64)
+                )
             } else {
                 // Link-local, unique local and loopback put a whole LAN into one /64.
                 self.init(first: high, second: low)

@@ -10,16 +10,29 @@ struct Route: Sendable, Hashable {
 /// Decides which slot a new connection belongs to.
 struct Router: Sendable {
     private let hasher: SipHash
-    private let rendezvous: Rendezvous
+    private var rendezvous: Rendezvous
+    private let weights: [Double]
     private let ipv6PrefixLength: Int
     private var turn = 0
 
     init(_ configuration: RoutingConfiguration, slots: Int) {
-        hasher =
-            configuration.key.flatMap { SipHash(key: $0) }
-            ?? SipHash(k0: .random(in: 0 ... .max), k1: .random(in: 0 ... .max))
-        rendezvous = Rendezvous(slots: slots, weights: configuration.weights)
+        let key = configuration.key ?? (0..<16).map { _ in .random(in: 0 ... .max) }
+        self.key = key
+        hasher = SipHash(key: key) ?? SipHash(k0: 0, k1: 0)
+        weights = configuration.weights
+        rendezvous = Rendezvous(slots: slots, weights: weights)
         ipv6PrefixLength = configuration.ipv6PrefixLength
+    }
+
+    /// The secret, for the next binary.
+    let key: [UInt8]
+
+    /// How many slots take part.
+    var slots: Int { rendezvous.slots }
+
+    /// From now on so many slots take part. Only clients of the slots that came or went move.
+    mutating func resize(to count: Int) {
+        rendezvous = Rendezvous(slots: count, weights: weights)
     }
 
     /// Peers without an address to hash take turns.

@@ -20,7 +20,9 @@ public struct RoutingConfiguration: Sendable {
         }
         guard (1...128).contains(ipv6PrefixLength) else {
             throw StickyServerError(
-                .invalidConfiguration, "routing.ipv6PrefixLength is \(ipv6PrefixLength); expected 1 to 128")
+                .invalidConfiguration,
+                "routing.ipv6PrefixLength is \(ipv6PrefixLength); expected 1 to 128"
+            )
         }
         guard weights.allSatisfy({ $0 > 0 && $0.isFinite }) else {
             throw StickyServerError(.invalidConfiguration, "every weight in routing.weights must be above 0")

@@ -26,11 +26,28 @@ public struct Configuration: Sendable {
     /// A worker that is not ready after so long is ended and counts as failed. Default: 30 s.
     public var bootLimit: Duration = .seconds(30)
 
+    /// How a worker that hangs is found out.
+    public var heartbeat = HeartbeatPolicy()
+
+    /// When workers are replaced although they serve. Default: never.
+    public var recycling = RecyclingPolicy()
+
+    /// How many processes of one slot may be draining at a time, when reloads follow each other faster than long
+    /// connections end. The oldest beyond it is killed. Default: 3.
+    public var maximumDrainingGenerations = 3
+
     /// How long a stopping worker may finish what is in progress. Default: 30 s.
     public var drainDeadline: Duration = .seconds(30)
 
     /// How long a crashed worker may write its backtrace after its slot was given to a successor. Default: 60 s.
     public var crashReportLimit: Duration = .seconds(60)
+
+    /// Which rights workers keep. Default: those of the user who starts the server, who must not be root.
+    public var privileges = WorkerPrivileges()
+
+    /// Raises the soft limit of open descriptors to the hard one in every process (getrlimit(2)): each connection needs
+    /// one. Default: true.
+    public var raisesDescriptorLimit = true
 
     /// The longest message, in bytes. Default: 1 MiB.
     public var maximumMessageLength = 1 << 20
@@ -38,8 +55,9 @@ public struct Configuration: Sendable {
     /// Bytes of messages that may wait for a worker that does not keep up. Default: 16 MiB.
     public var messageQueueLimit = 16 << 20
 
-    /// Whether the master and the workers take SIGTERM and SIGINT as the wish to stop. A program with signal handlers
-    /// of its own says false and calls ``StickyServer/stop()``. Default: true.
+    /// Whether the master takes SIGTERM and SIGINT as the wish to stop and SIGHUP as the wish to reload, and a worker
+    /// SIGTERM as the wish to be replaced. A program with signal handlers of its own says false and calls
+    /// ``StickyServer/stop()`` and ``StickyServer/reload()``. Default: true.
     public var handlesSignals = true
 
     /// Where log lines go. Default: the label `sticky` with the process's logging system.
@@ -50,16 +68,22 @@ public struct Configuration: Sendable {
 
     func validate() throws(StickyServerError) {
         guard !listeners.isEmpty else {
-            throw StickyServerError(.invalidConfiguration, "no address to listen on: add one to configuration.listeners")
+            throw StickyServerError(
+                .invalidConfiguration,
+                "no address to listen on: add one to configuration.listeners"
+            )
         }
         guard listeners.count <= Self.mostListeners else {
             throw StickyServerError(
-                .invalidConfiguration, "\(listeners.count) listeners; at most \(Self.mostListeners) are supported")
+                .invalidConfiguration,
+                "\(listeners.count) listeners; at most \(Self.mostListeners) are supported"
+            )
         }
         guard (0...Self.mostWorkers).contains(maxWorkers) else {
             throw StickyServerError(
                 .invalidConfiguration,
-                "maxWorkers is \(maxWorkers); expected 0 (one for each core) to \(Self.mostWorkers)")
+                "maxWorkers is \(maxWorkers); expected 0 (one for each core) to \(Self.mostWorkers)"
+            )
         }
         guard limits.unreceiptedPerWorker > 0, limits.waitingPerSlot > 0, limits.held > 0 else {
             throw StickyServerError(.invalidConfiguration, "every limit of the hand-off must be at least 1")
@@ -67,7 +91,8 @@ public struct Configuration: Sendable {
         guard (1...(64 << 20)).contains(maximumMessageLength), messageQueueLimit >= maximumMessageLength else {
             throw StickyServerError(
                 .invalidConfiguration,
-                "maximumMessageLength must be 1 byte to 64 MiB, and messageQueueLimit not below it")
+                "maximumMessageLength must be 1 byte to 64 MiB, and messageQueueLimit not below it"
+            )
         }
         try routing.validate()
     }

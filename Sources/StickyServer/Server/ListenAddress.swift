@@ -21,11 +21,38 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// Linux). 0, the default, accepts at once, which protocols in which the server speaks first need.
     public var deferAccept = 0
 
-    let fallback: SocketAddress?
+    /// SO_KEEPALIVE on every accepted connection (socket(7)): the kernel notices peers that vanished. Default: true.
+    public var keepAlive = true
+    /// SO_REUSEADDR (socket(7)): the port can be bound while old connections of it linger. Default: true.
+    public var reuseAddress = true
+    /// The access rights of a Unix socket's file. Nil, the default, leaves what the umask gives.
+    public var mode: UInt32?
+    /// The owner and group of a Unix socket's file, by number; nil leaves them.
+    public var owner: (user: UInt32, group: UInt32)? {
+        get { ownerPair.map { ($0.user, $0.group) } }
+        set { ownerPair = newValue.map { Owner(user: $0.user, group: $0.group) } }
+    }
 
-    init(_ address: SocketAddress, fallback: SocketAddress? = nil) {
+    private struct Owner: Sendable, Hashable {
+        let user: UInt32
+        let group: UInt32
+    }
+
+    private var ownerPair: Owner?
+    let fallback: SocketAddress?
+    /// A listener that a service manager has opened, by its name.
+    let inheritedName: String?
+
+    init(_ address: SocketAddress, fallback: SocketAddress? = nil, inheritedName: String? = nil) {
         self.address = address
         self.fallback = fallback
+        self.inheritedName = inheritedName
+    }
+
+    /// A listening socket that a service manager hands over under this name (`FileDescriptorName=`,
+    /// systemd.socket(5)); `""` takes the first.
+    public static func inherited(name: String) -> ListenAddress {
+        ListenAddress(.unix(path: ""), inheritedName: name)
     }
 
     /// Every address of this machine: IPv6 and IPv4 where the system has IPv6, else IPv4. Port 0 takes a free port.
@@ -41,7 +68,9 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         if host == "*" { return try any(port: Int(port)) }
         guard let address = SocketAddress(numericHost: host, port: port) ?? resolve(host, port: port) else {
             throw StickyServerError(
-                .invalidAddress, "«\(host)» is neither an IP address nor a name that this machine can resolve")
+                .invalidAddress,
+                "«\(host)» is neither an IP address nor a name that this machine can resolve"
+            )
         }
         return ListenAddress(address)
     }
@@ -51,12 +80,16 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         ListenAddress(.unix(path: path))
     }
 
-    /// Reads `ADDRESS:PORT`, `[IPV6]:PORT`, `*:PORT`, `PORT` or `unix:PATH`, as the demo's `--listen` takes it.
+    /// Reads `ADDRESS:PORT`, `[IPV6]:PORT`, `*:PORT`, `PORT`, `unix:PATH` or `inherited:NAME`, as the demo's `--listen` takes it.
     public init(parsing text: String) throws(StickyServerError) {
         if text.hasPrefix("unix:") {
             let path = String(text.dropFirst(5))
             guard !path.isEmpty else { throw StickyServerError(.invalidAddress, "«\(text)» names no path") }
             self = .unix(path: path)
+            return
+        }
+        if text.hasPrefix("inherited:") {
+            self = .inherited(name: String(text.dropFirst(10)))
             return
         }
         guard let colon = text.lastIndex(of: ":") else {
@@ -69,18 +102,22 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
             host = String(host.dropFirst().dropLast())
         } else if host.contains(":") {
             throw StickyServerError(
-                .invalidAddress, "«\(text)» is ambiguous: write an IPv6 address as [ADDRESS]:PORT")
+                .invalidAddress,
+                "«\(text)» is ambiguous: write an IPv6 address as [ADDRESS]:PORT"
+            )
         }
         self = try host.isEmpty ? .any(port: port) : .tcp(host, port: port)
     }
 
     /// As ``init(parsing:)`` reads it.
-    public var description: String { address.description }
+    public var description: String { inheritedName.map { "inherited:\($0)" } ?? address.description }
 
     private static func number(_ text: String, in whole: String) throws(StickyServerError) -> Int {
         guard let port = Int(text) else {
             throw StickyServerError(
-                .invalidPort, "«\(whole)» has no port: expected ADDRESS:PORT with a port from 0 to 65535")
+                .invalidPort,
+                "«\(whole)» has no port: expected ADDRESS:PORT with a port from 0 to 65535"
+            )
         }
         return port
     }
@@ -125,7 +162,8 @@ extension SocketAddress {
     func with(port: UInt16) -> SocketAddress {
         switch storage {
         case .ipv4(let address, _): SocketAddress(.ipv4(address, port: port))
-        case .ipv6(let high, let low, _, let scope): SocketAddress(.ipv6(high: high, low: low, port: port, scope: scope))
+        case .ipv6(let high, let low, _, let scope):
+            SocketAddress(.ipv6(high: high, low: low, port: port, scope: scope))
         case .unix: self
         }
     }

@@ -66,6 +66,22 @@ public struct HandOffLimits: Sendable, Hashable {
     public init() {}
 }
 
+/// How the master finds out that a worker hangs.
+public struct HeartbeatPolicy: Sendable, Hashable {
+    /// How often a worker is asked whether it still turns. Default: 1 s.
+    public var interval: Duration = .seconds(1)
+    /// A worker that has not answered for so long gets no new clients. Default: 5 s.
+    public var lateAfter: Duration = .seconds(5)
+    /// A worker that has not answered for so long is replaced: SIGABRT, so that its backtrace says where it hangs, and
+    /// SIGKILL ``abortGrace`` later. Nil leaves it alone. Default: 30 s.
+    public var hungAfter: Duration? = .seconds(30)
+    /// The time between SIGABRT and SIGKILL. Default: 5 s.
+    public var abortGrace: Duration = .seconds(5)
+
+    /// The defaults.
+    public init() {}
+}
+
 /// How fast a worker that keeps ending is started again.
 public struct BackoffPolicy: Sendable, Hashable {
     /// The wait before the second start in a row; the first is immediate. Default: 0.1 s.

@@ -1,5 +1,6 @@
 internal import CStickyServer
 internal import Synchronization
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -31,6 +32,7 @@ public final class StickyServer: Sendable {
 
     private let events = EventHub()
     private let mailbox: Mailbox
+    private let inherited: UpgradeState?
     private let hasStarted = Atomic<Bool>(false)
 
     /// A server on one port of every address of the machine.
@@ -55,12 +57,15 @@ public final class StickyServer: Sendable {
                 throw StickyServerError(
                     .controlSocketLost,
                     "the environment says that this process is a worker, but descriptor \(environment.control) is no "
-                        + "socket: unset STICKY_CONTROL to start a master")
+                        + "socket: unset STICKY_CONTROL to start a master"
+                )
             }
             _ = sticky_set_cloexec(environment.control, 1)
             worker = try Worker(environment, configuration: configuration)
+            inherited = nil
         } else {
             worker = nil
+            inherited = try UpgradeFile.take()
         }
     }
 
@@ -83,12 +88,22 @@ public final class StickyServer: Sendable {
             throw StickyServerError(.notTheMaster, "this process is a worker: call work(_:) when isMaster is false")
         }
         try start()
+        try configuration.privileges.validate(isRoot: geteuid() == 0)
+        if configuration.raisesDescriptorLimit { _ = sticky_raise_descriptor_limit() }
         let slots = configuration.maxWorkers == 0 ? UsableCores.count() : configuration.maxWorkers
-        let (configuration, events, mailbox) = (configuration, events, mailbox)
-        if configuration.handlesSignals { mailbox.wakePipe.catchSignals([SIGTERM, SIGINT]) }
+        let (configuration, events, mailbox, inherited) = (configuration, events, mailbox, inherited)
+        if configuration.handlesSignals { mailbox.wakePipe.catchSignals(MasterSignals.all) }
         try await withTaskCancellationHandler {
             try await StickyServer.onThread { () throws(StickyServerError) in
-                let loop = try MasterLoop(configuration, slotCount: slots, events: events, mailbox: mailbox)
+                // An upgrade leaves signals blocked until the new binary's handlers are there.
+                MasterSignals.unblock()
+                let loop = try MasterLoop(
+                    configuration,
+                    slotCount: slots,
+                    inherited: inherited,
+                    events: events,
+                    mailbox: mailbox
+                )
                 try loop.run()
             }
         } onCancel: {
@@ -111,24 +126,31 @@ public final class StickyServer: Sendable {
             signal(SIGINT, SIG_IGN)
             worker.wakePipe.catchSignals([SIGTERM])
         }
+        if configuration.raisesDescriptorLimit { _ = sticky_raise_descriptor_limit() }
+        try configuration.privileges.drop()
         let notice = Frame.crashNotice()
         _ = sticky_crash_notice_install(worker.control.descriptor.number, notice, notice.count)
 
         let configuration = configuration
-        let (ended, end) = AsyncStream.makeStream(of: Never.self)
+        // One element when the master has told everything; the end when the worker has drained.
+        let (stages, stage) = AsyncStream.makeStream(of: Void.self)
         let started = DedicatedThread.start {
-            ControlLoop(worker, handler: handler, configuration: configuration).run()
-            end.finish()
+            ControlLoop(worker, handler: handler, configuration: configuration, onWelcome: { stage.yield() }).run()
+            stage.finish()
         }
         guard started else { throw StickyServerError.noThread }
+        var iterator = stages.makeAsyncIterator()
+        guard await iterator.next() != nil else { return }
         try await handler.start(worker)
         worker.announceReady()
-        for await _ in ended {}
+        while await iterator.next() != nil {}
     }
 
     /// Plays whichever role this process has: for servers that need no code of their own in the master.
     public static func run(
-        port: Int, configuration: Configuration = Configuration(), handler: @Sendable () throws -> some ConnectionHandler
+        port: Int,
+        configuration: Configuration = Configuration(),
+        handler: @Sendable () throws -> some ConnectionHandler
     ) async throws {
         let server = try StickyServer(port: port, configuration: configuration)
         if server.isMaster {
@@ -144,6 +166,44 @@ public final class StickyServer: Sendable {
         mailbox.post(.stop)
     }
 
+    /// Slot by slot, a new process is started and becomes ready before the old one drains. A new one that fails to
+    /// become ready ends the reload, and the old ones stay. Safe on any thread; events tell how it goes.
+    public func reload() {
+        mailbox.post(.reload)
+    }
+
+    /// The master becomes the executable that now stands at its path, in place and with the same pid: listeners, the
+    /// routing key, living workers and waiting connections are carried over, and the workers are then replaced slot by
+    /// slot. A new executable whose first worker does not become ready changes nothing. Safe on any thread.
+    public func upgrade() {
+        mailbox.post(.upgrade)
+    }
+
+    /// Gives named bytes to every worker, and to each later one before it can be ready: ``Worker/shared``. Call it
+    /// before ``listen()`` for what workers need from the start. Safe on any thread.
+    ///
+    /// Throws `messageTooLarge`, and `notTheMaster` in a worker.
+    public func share(_ value: [UInt8], as name: String) throws(StickyServerError) {
+        guard isMaster else {
+            throw StickyServerError(.notTheMaster, "this process is a worker: only the master shares")
+        }
+        let count = value.count + name.utf8.count + 2
+        guard count <= configuration.maximumMessageLength, name.utf8.count <= Int(UInt16.max) else {
+            throw .messageTooLarge(count, configuration.maximumMessageLength)
+        }
+        mailbox.post(.share(name: name, value: value))
+    }
+
+    /// What the binary before this one had shared under `name`, after an upgrade; else nil.
+    public func inheritedShare(_ name: String) -> [UInt8]? {
+        inherited?.shared[name]
+    }
+
+    /// Changes the number of slots, 1 or more. Clients of slots that stay do not move. Safe on any thread.
+    public func scale(to workers: Int) {
+        mailbox.post(.scale(to: workers))
+    }
+
     /// Sends bytes from the master to every worker. Throws `messageTooLarge`, or the last problem of those that did not
     /// get it.
     public func broadcast(_ payload: [UInt8]) async throws {
@@ -157,14 +217,40 @@ public final class StickyServer: Sendable {
         guard isMaster else {
             throw StickyServerError(.notTheMaster, "this process is a worker: use worker.send(_:to:)")
         }
-        guard payload.count <= configuration.maximumMessageLength else {
-            throw StickyServerError.messageTooLarge(payload.count, configuration.maximumMessageLength)
+        try await post(Envelope(party: target.party, payload: payload))
+    }
+
+    /// Asks the worker of one slot, and waits for the answer at most for `timeout`.
+    ///
+    /// Throws what ``send(_:to:)`` throws, `requestRefused` when the worker answers no requests, and `requestTimedOut`.
+    public func request(
+        _ payload: [UInt8],
+        to slot: Int,
+        timeout: Duration = .seconds(5)
+    ) async throws -> [UInt8] {
+        try await mailbox.requests.perform(timeout: timeout) { [self] number in
+            try await post(
+                Envelope(kind: .request, request: number, party: MessageTarget.slot(slot).party, payload: payload)
+            )
+        }
+    }
+
+    /// Answers the workers' requests to the master: the bytes returned are the answer, nil refuses. Runs in a task for
+    /// each request; a later call replaces the handler.
+    public func onRequest(_ handler: @escaping @Sendable (ClusterMessage) async -> [UInt8]?) {
+        mailbox.requestHandler.withLock { $0 = handler }
+    }
+
+    private func post(_ envelope: Envelope) async throws {
+        let count = envelope.payload.count
+        guard count <= configuration.maximumMessageLength else {
+            throw StickyServerError.messageTooLarge(count, configuration.maximumMessageLength)
         }
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             let done: @Sendable (StickyServerError?) -> Void = { error in
                 if let error { continuation.resume(throwing: error) } else { continuation.resume() }
             }
-            if !mailbox.post(.send(payload: payload, to: target, done: done)) {
+            if !mailbox.post(.send(envelope, done: done)) {
                 done(StickyServerError(.workersGone, "the server has stopped"))
             }
         }

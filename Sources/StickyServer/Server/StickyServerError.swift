@@ -9,6 +9,7 @@ public struct StickyServerError: Error, Sendable, CustomStringConvertible {
             case notTheMaster, notAWorker, alreadyRunning, controlSocketLost
             case messageTooLarge, messageQueueFull, noSuchSlot
             case rehomeRefused
+            case requestTimedOut, requestRefused
         }
 
         private let kind: Kind
@@ -51,6 +52,11 @@ public struct StickyServerError: Error, Sendable, CustomStringConvertible {
         public static let noSuchSlot = Code(kind: .noSuchSlot)
         /// The socket cannot be handed to another slot: it has been already, or its prelude is too long.
         public static let rehomeRefused = Code(kind: .rehomeRefused)
+
+        /// No answer came in time.
+        public static let requestTimedOut = Code(kind: .requestTimedOut)
+        /// The receiver of a request is gone, or answers none.
+        public static let requestRefused = Code(kind: .requestRefused)
 
         /// The name of the code, such as `addressInUse`.
         public var description: String { kind.rawValue }

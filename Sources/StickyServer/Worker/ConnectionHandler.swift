@@ -13,9 +13,13 @@ public protocol ConnectionHandler: Sendable {
     /// A message from the master or, through it, from another worker.
     func clusterMessage(_ message: ClusterMessage)
 
+    /// A request from the master or another worker: the bytes returned are the answer, nil refuses it. Runs in a task
+    /// of its own.
+    func clusterRequest(_ request: ClusterMessage) async -> [UInt8]?
+
     /// The worker stops: no more connections come. Close idle ones and finish what is in progress; the process ends
-    /// when the last ``ConnectionLease`` is gone, or at the deadline.
-    func drain(deadline: ContinuousClock.Instant)
+    /// when the last ``ConnectionLease`` is gone, or at the deadline. Called once.
+    func drain(_ request: DrainRequest)
 
     /// Asks whether whatever serves connections still turns: call `answer` from there, on any thread.
     /// A worker that does not answer is taken for hung.
@@ -29,8 +33,11 @@ extension ConnectionHandler {
     /// Ignores the message.
     public func clusterMessage(_ message: ClusterMessage) {}
 
+    /// Refuses.
+    public func clusterRequest(_ request: ClusterMessage) async -> [UInt8]? { nil }
+
     /// Does nothing: connections end by themselves, or at the deadline.
-    public func drain(deadline: ContinuousClock.Instant) {}
+    public func drain(_ request: DrainRequest) {}
 
     /// Answers at once, which shows only that the control thread turns.
     public func checkHealth(_ answer: @escaping @Sendable () -> Void) {

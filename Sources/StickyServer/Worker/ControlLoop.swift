@@ -1,5 +1,6 @@
 internal import CStickyServer
 internal import Logging
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -15,27 +16,42 @@ import Darwin
 final class ControlLoop {
     private let worker: Worker
     private let handler: any ConnectionHandler
+    private let onWelcome: () -> Void
     private let configuration: Configuration
     private let logger: Logger
     private let clock = ContinuousClock()
     private let receiver = FrameReceiver()
     private var assembler: MessageAssembler
     /// Messages that came before the handler had started.
-    private var early: [ClusterMessage] = []
+    private var early: [Envelope] = []
     private var isReady = false
     private var isConnected = true
-    private var owedReceipts = 0
     private var deadline: ContinuousClock.Instant?
+    private var recycling: RecyclingLimits?
+    private var accepted = 0
+    private var nextRecycling: ContinuousClock.Instant
+    private let started: ContinuousClock.Instant
     /// A stuck process is ended by the kernel so long after its drain's deadline.
     private static let stuckGrace: Duration = .seconds(3)
 
-    init(_ worker: Worker, handler: any ConnectionHandler, configuration: Configuration) {
+    init(
+        _ worker: Worker,
+        handler: any ConnectionHandler,
+        configuration: Configuration,
+        onWelcome: @escaping () -> Void
+    ) {
         self.worker = worker
         self.handler = handler
+        self.onWelcome = onWelcome
         self.configuration = configuration
         var logger = configuration.logger
         logger[metadataKey: "slot"] = "\(worker.slot)"
         self.logger = logger
+        started = clock.now
+        nextRecycling = started
+        if configuration.recycling.isOn {
+            recycling = RecyclingLimits(configuration.recycling, chance: .random(in: 0..<1))
+        }
         assembler = MessageAssembler(limit: configuration.maximumMessageLength)
     }
 
@@ -44,8 +60,7 @@ final class ControlLoop {
         while !isFinished(clock.now) {
             var set = [pollfd(fd: worker.wakePipe.readEnd.number, events: Int16(POLLIN), revents: 0)]
             if isConnected {
-                let wantsWrite = worker.hasOutbound || owedReceipts > 0
-                let events = Int16(wantsWrite ? POLLIN | POLLOUT : POLLIN)
+                let events = Int16(worker.hasOutbound ? POLLIN | POLLOUT : POLLIN)
                 set.append(pollfd(fd: worker.control.descriptor.number, events: events, revents: 0))
             }
             let timeout = pollTimeout(clock.now)
@@ -53,13 +68,13 @@ final class ControlLoop {
             guard count > 0 else { continue }
             if set[0].revents != 0 {
                 worker.wakePipe.drain { [self] signal in
-                    if signal == SIGTERM { worker.drain() }
+                    if signal == SIGTERM { worker.requestReplacement() }
                 }
             }
             if worker.takeReady() { becomeReady() }
-            if worker.isDraining, deadline == nil { retire() }
+            if worker.takeReplacementRequest() { retire() }
+            recycle(clock.now)
             if set.count > 1, set[1].revents != 0 { receiveFrames() }
-            sendReceipts()
             if isConnected, case .lost = worker.flushOutbox() { loseMaster() }
         }
         logger.debug("worker ends", metadata: ["open": "\(worker.openConnections)"])
@@ -71,7 +86,7 @@ final class ControlLoop {
     }
 
     private func pollTimeout(_ now: ContinuousClock.Instant) -> CInt {
-        guard let deadline else { return -1 }
+        guard let deadline else { return recycling == nil ? -1 : 1000 }
         return CInt(clamping: Int(((deadline - now) / .milliseconds(1)).rounded(.up)) + 1)
     }
 
@@ -95,7 +110,7 @@ final class ControlLoop {
                 return
             }
             switch outcome {
-            case .frame: continue
+            case .frame, .frameWithoutDescriptors: continue
             case .drained: return
             case .lost: loseMaster()
             }
@@ -103,24 +118,32 @@ final class ControlLoop {
     }
 
     private func handle(
-        _ bytes: UnsafeRawBufferPointer, _ connections: consuming NonCopyableQueue<OwnedConnection>
+        _ bytes: UnsafeRawBufferPointer,
+        _ connections: consuming NonCopyableQueue<OwnedConnection>?
     ) throws(FrameError) {
         var (header, payload) = try Frame.parse(bytes)
         switch header.kind {
         case .connections:
-            try addConnections(header.count, payload, connections)
+            if let connections = consume connections {
+                try addConnections(header.count, payload, connections)
+            } else {
+                refuseConnections(header.count)
+            }
         case .messageToWorker:
-            if let message = try assembler.add(payload) { deliver(message.party, message.payload) }
+            if let message = try assembler.add(payload) { deliver(message) }
         case .drain:
             let milliseconds = try payload.read(UInt32.self)
-            beginDrain(within: .milliseconds(Int(milliseconds)))
+            // The count says whether a successor serves the slot.
+            beginDrain(header.count == 1 ? .replaced : .stopping, within: .milliseconds(Int(milliseconds)))
+        case .welcome:
+            onWelcome()
         case .ping:
             let nonce = try payload.read(UInt32.self)
             handler.checkHealth { [worker] in
                 worker.post(Frame.number(.pong, nonce))
                 worker.wakePipe.wake()
             }
-        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .draining:
+        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire, .refuse:
             throw .unknownKind(header.kind.rawValue)
         }
     }
@@ -128,61 +151,112 @@ final class ControlLoop {
     /// The receipt goes out before the handler sees a socket: from then on a byte may have been read from it, and no
     /// other process must be given the connection.
     private func addConnections(
-        _ count: Int, _ payload: FrameReader, _ connections: consuming NonCopyableQueue<OwnedConnection>
+        _ count: Int,
+        _ payload: FrameReader,
+        _ connections: consuming NonCopyableQueue<OwnedConnection>
     ) throws(FrameError) {
         guard connections.count == count else {
             throw .wrongDescriptorCount(expected: count, got: connections.count)
         }
-        owedReceipts += count
-        sendReceipts()
+        accepted += count
+        sendReceipt(count)
         var reader = payload
         while let connection = connections.popFirst() {
             let entry = try ConnectionEntry(from: &reader)
             sticky_crash_note_descriptor(connection.number)
             handler.addConnection(
                 PausedSocket(
-                    connection: connection, peer: entry.peer, local: entry.local, listener: entry.listener,
-                    reason: entry.reason, prelude: entry.prelude, hops: entry.hops, lease: worker.makeLease()))
+                    connection: connection,
+                    peer: entry.peer,
+                    local: entry.local,
+                    listener: entry.listener,
+                    reason: entry.reason,
+                    prelude: entry.prelude,
+                    hops: entry.hops,
+                    lease: worker.makeLease()
+                )
+            )
         }
     }
 
-    private func sendReceipts() {
-        guard owedReceipts > 0, isConnected else { return }
-        switch worker.control.send(Frame.plain(.receipt, count: owedReceipts)) {
-        case .done: owedReceipts = 0
-        case .full: break
+    /// This process can have no more descriptors. The master still has its copies and finds them another place.
+    private func refuseConnections(_ count: Int) {
+        logger.warning(
+            "out of descriptors: connections go back to the master",
+            metadata: ["count": "\(count)", "open": "\(worker.openConnections)"]
+        )
+        worker.post(Frame.plain(.refuse, count: count))
+    }
+
+    /// Receipts and refusals name only a count, so their order is that of the frames: what does not fit now goes
+    /// behind whatever waits, and nothing overtakes it.
+    private func sendReceipt(_ count: Int) {
+        let frame = Frame.plain(.receipt, count: count)
+        guard !worker.hasOutbound else { return worker.post(frame) }
+        switch worker.control.send(frame) {
+        case .done: break
+        case .full, .busy: worker.post(frame)
         case .lost: loseMaster()
         }
     }
 
-    private func deliver(_ party: UInt16, _ payload: [UInt8]) {
-        let message = ClusterMessage(sender: party == MessageFragment.master ? nil : Int(party), payload: payload)
-        if isReady { handler.clusterMessage(message) } else { early.append(message) }
+    private func deliver(_ envelope: Envelope) {
+        guard !worker.absorb(envelope) else { return }
+        if isReady { pass(envelope) } else { early.append(envelope) }
+    }
+
+    private func pass(_ envelope: Envelope) {
+        let sender = envelope.party
+        let message = ClusterMessage(sender: sender == Envelope.master ? nil : Int(sender), payload: envelope.payload)
+        guard envelope.kind == .request else { return handler.clusterMessage(message) }
+        Task { [handler, worker, logger] in
+            let answer = await handler.clusterRequest(message)
+            let response = Envelope(
+                kind: answer == nil ? .refusal : .response,
+                request: envelope.request,
+                party: sender,
+                payload: answer ?? []
+            )
+            do throws(StickyServerError) {
+                try worker.send(response)
+            } catch {
+                logger.warning("cannot answer a request", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     private func becomeReady() {
         isReady = true
         worker.post(Frame.plain(.ready))
-        for message in early { handler.clusterMessage(message) }
+        for envelope in early { pass(envelope) }
         early = []
     }
 
     // MARK: - The end
 
-    /// The worker wants to end, and its slot is to have a successor.
+    /// The worker wants to be replaced. It serves on until a successor is ready and the master says so.
     private func retire() {
-        worker.post(Frame.plain(.draining))
-        beginDrain(within: configuration.drainDeadline)
+        if isConnected { worker.post(Frame.plain(.retire)) } else { beginDrain(.masterGone, within: .zero) }
+    }
+
+    private func recycle(_ now: ContinuousClock.Instant) {
+        guard let limits = recycling, isReady, deadline == nil, now >= nextRecycling else { return }
+        let reached = limits.reached(connections: accepted, age: now - started, memory: ResidentMemory.bytes)
+        guard let reached else { return }
+        // Not again at once if the successor fails.
+        nextRecycling = now + .seconds(60)
+        logger.info("this worker is due for recycling", metadata: ["limit": "\(reached)"])
+        worker.requestReplacement()
     }
 
     private func loseMaster() {
         guard isConnected else { return }
         isConnected = false
         logger.notice("the master is gone; this worker finishes and ends")
-        beginDrain(within: configuration.drainDeadline)
+        beginDrain(.masterGone, within: configuration.drainDeadline)
     }
 
-    private func beginDrain(within time: Duration) {
+    private func beginDrain(_ reason: DrainRequest.Reason, within time: Duration) {
         let end = clock.now + time
         if let deadline {
             self.deadline = min(deadline, end)
@@ -192,6 +266,6 @@ final class ControlLoop {
         worker.markDraining()
         let seconds = ((time + Self.stuckGrace) / .seconds(1)).rounded(.up)
         sticky_exit_after(CUnsignedInt(max(1, min(seconds, 1e9))))
-        handler.drain(deadline: end)
+        handler.drain(DrainRequest(reason: reason, deadline: end))
     }
 }

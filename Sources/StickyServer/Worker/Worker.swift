@@ -14,8 +14,15 @@ public final class Worker: Sendable {
     let wakePipe: WakePipe
     private let maximumMessageLength: Int
     private let outbox: Mutex<OutboundQueue>
+    private let requests = RequestTable()
+    private let transport: ClusterTransport
+    /// What the master shares with all workers.
+    public let shared = SharedState()
+    /// Publish and subscribe among all workers.
+    public let bus: TopicBus
     private let open = Atomic<Int>(0)
-    private let drainIsWanted = Atomic<Bool>(false)
+    private let draining = Atomic<Bool>(false)
+    private let replacementIsWanted = Atomic<Bool>(false)
     private let readyIsWanted = Atomic<Bool>(false)
 
     init(_ environment: WorkerEnvironment, configuration: Configuration) throws(StickyServerError) {
@@ -26,18 +33,25 @@ public final class Worker: Sendable {
         wakePipe = try WakePipe()
         maximumMessageLength = configuration.maximumMessageLength
         outbox = Mutex(OutboundQueue(limit: configuration.messageQueueLimit))
+        let link = WorkerLink()
+        transport = ClusterTransport { envelope throws(StickyServerError) in
+            guard let worker = link.worker.withLock({ $0.value }) else { return }
+            try worker.send(envelope)
+        }
+        bus = TopicBus(transport: transport)
+        link.worker.withLock { $0.value = self }
     }
 
     /// Connections that this worker has and whose lease is not gone.
     public var openConnections: Int { open.load(ordering: .relaxed) }
 
     /// Whether the worker takes no more connections and ends when the last one does.
-    public var isDraining: Bool { drainIsWanted.load(ordering: .relaxed) }
+    public var isDraining: Bool { draining.load(ordering: .relaxed) }
 
-    /// Asks for a successor: this worker gets no more connections, finishes what it has and ends. For workers that
-    /// have grown too large or too old.
-    public func drain() {
-        guard !drainIsWanted.exchange(true, ordering: .relaxed) else { return }
+    /// Asks for a successor, as a worker does that has grown too large or too old: once that is ready, this worker gets
+    /// no more connections, finishes what it has and ends. If the successor fails, this worker serves on.
+    public func requestReplacement() {
+        replacementIsWanted.store(true, ordering: .relaxed)
         wakePipe.wake()
     }
 
@@ -46,12 +60,35 @@ public final class Worker: Sendable {
     /// Throws `messageTooLarge`, or `messageQueueFull` when the master does not keep up; nothing was sent then. Whether
     /// the receiver is alive is not known here: the master tells it as ``MasterEvent/messageDropped(from:to:bytes:)``.
     public func send(_ payload: [UInt8], to target: MessageTarget = .master) throws(StickyServerError) {
-        guard payload.count <= maximumMessageLength else { throw .messageTooLarge(payload.count, maximumMessageLength) }
-        let frames = MessageFragment.frames(.messageToMaster, party: target.party, payload: payload)
+        try send(Envelope(party: target.party, payload: payload))
+    }
+
+    /// Asks the master or another slot, and waits for the answer at most for `timeout`.
+    ///
+    /// Throws what ``send(_:to:)`` throws, `requestRefused` when the receiver is gone or answers no requests, and
+    /// `requestTimedOut`.
+    public func request(
+        _ payload: [UInt8],
+        to target: MessageTarget = .master,
+        timeout: Duration = .seconds(5)
+    ) async throws -> [UInt8] {
+        guard target != .everyone else {
+            throw StickyServerError(.noSuchSlot, "a request goes to one receiver, not to everyone")
+        }
+        return try await requests.perform(timeout: timeout) { [self] number in
+            try send(Envelope(kind: .request, request: number, party: target.party, payload: payload))
+        }
+    }
+
+    func send(_ envelope: Envelope) throws(StickyServerError) {
+        let count = envelope.payload.count
+        guard count <= maximumMessageLength else { throw .messageTooLarge(count, maximumMessageLength) }
+        let frames = MessageFragment.frames(.messageToMaster, envelope)
         let outcome: Result<Bool, StickyServerError> = outbox.withLock { outbox in
-            guard outbox.hasRoom(for: payload.count) else {
+            guard outbox.hasRoom(for: count) else {
                 return .failure(
-                    StickyServerError(.messageQueueFull, "the master does not keep up with this worker's messages"))
+                    StickyServerError(.messageQueueFull, "the master does not keep up with this worker's messages")
+                )
             }
             for frame in frames { outbox.append(frame) }
             return .success(outbox.flush { control.send($0) } == .full)
@@ -64,7 +101,9 @@ public final class Worker: Sendable {
     ///
     /// A connection is handed on at most once. Throws `rehomeRefused`; the connection has ended then.
     public func rehome(
-        _ socket: consuming PausedSocket, to slot: Int, prelude: [UInt8]? = nil
+        _ socket: consuming PausedSocket,
+        to slot: Int,
+        prelude: [UInt8]? = nil
     ) throws(StickyServerError) {
         var entry = ConnectionEntry(socket)
         if let prelude { entry.prelude = prelude }
@@ -73,8 +112,10 @@ public final class Worker: Sendable {
         }
         guard entry.prelude.count <= ConnectionEntry.maximumPrelude, let target = UInt16(exactly: slot) else {
             throw StickyServerError(
-                .rehomeRefused, "cannot hand on \(entry.prelude.count) bytes to slot \(slot): at most "
-                    + "\(ConnectionEntry.maximumPrelude) bytes can travel with a connection")
+                .rehomeRefused,
+                "cannot hand on \(entry.prelude.count) bytes to slot \(slot): at most "
+                    + "\(ConnectionEntry.maximumPrelude) bytes can travel with a connection"
+            )
         }
         var writer = FrameWriter()
         Frame.begin(.rehome, in: &writer)
@@ -84,7 +125,7 @@ public final class Worker: Sendable {
         switch control.send(writer.bytes, descriptors: [socket.descriptor]) {
         case .done:
             socket.release()
-        case .full:
+        case .full, .busy:
             throw StickyServerError(.rehomeRefused, "the master is too busy to take the connection of \(entry.peer)")
         case .lost(let errno):
             throw .system(.controlSocketLost, "the master is gone", errno)
@@ -92,6 +133,19 @@ public final class Worker: Sendable {
     }
 
     // MARK: - For the control loop
+
+    /// Takes what the handler need not see: answers and publications. False for the rest.
+    func absorb(_ envelope: Envelope) -> Bool {
+        switch envelope.kind {
+        case .response: requests.answer(envelope.request, envelope.payload)
+        case .refusal: requests.refuse(envelope.request)
+        case .publication: transport.deliver(envelope.payload)
+        case .shared:
+            if let (name, value) = NamedBytes.decode(envelope.payload) { shared.set(name, value) }
+        case .plain, .request: return false
+        }
+        return true
+    }
 
     func makeLease() -> ConnectionLease {
         open.add(1, ordering: .relaxed)
@@ -102,9 +156,15 @@ public final class Worker: Sendable {
     }
 
     func markDraining() {
-        drainIsWanted.store(true, ordering: .relaxed)
+        draining.store(true, ordering: .relaxed)
     }
 
+    /// True once for each request.
+    func takeReplacementRequest() -> Bool {
+        replacementIsWanted.exchange(false, ordering: .relaxed)
+    }
+
+    /// The handler has started: connections may come.
     func announceReady() {
         readyIsWanted.store(true, ordering: .releasing)
         wakePipe.wake()
@@ -131,6 +191,16 @@ extension StickyServerError {
     static func messageTooLarge(_ count: Int, _ limit: Int) -> StickyServerError {
         StickyServerError(
             .messageTooLarge,
-            "the message has \(count) bytes; at most \(limit) are allowed (configuration.maximumMessageLength)")
+            "the message has \(count) bytes; at most \(limit) are allowed (configuration.maximumMessageLength)"
+        )
     }
+}
+
+/// The transport needs the worker, which owns it.
+private final class WorkerLink: Sendable {
+    struct Weak: Sendable {
+        weak var value: Worker?
+    }
+
+    let worker = Mutex(Weak(value: nil))
 }

@@ -23,8 +23,9 @@ struct ContextHandle: ~Copyable {
         ctls_ctx_clear_mode(pointer, ~0)
         ctls_ctx_set_mode(
             pointer,
-            SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS
-                | SSL_MODE_NO_AUTO_CHAIN
+            // AUTO_RETRY: without it a read returns after a message such as KeyUpdate, as if more input were needed.
+            SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY
+                | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN
         )
         SSL_CTX_set_security_level(pointer, CInt(clamping: configuration.securityLevel))
         SSL_CTX_set_verify(pointer, SSL_VERIFY_NONE, nil)

@@ -22,6 +22,7 @@ public struct TLSSession: ~Copyable {
     private let ssl: OpaquePointer
     private let transport: UnsafeMutablePointer<Transport>
     private var phase = Phase.handshake
+    private var isEstablished = false
     private var hasPeerClosed = false
     private var hasClosed = false
     /// What could not be said before, because the output was full.
@@ -129,9 +130,7 @@ public struct TLSSession: ~Copyable {
 
     /// What was agreed on; nil before the handshake is complete.
     public var info: TLSConnectionInfo? {
-        if case .handshake = phase { return nil }
-        guard SSL_is_init_finished(ssl) == 1 else { return nil }
-        return TLSConnectionInfo(ssl, serverName: transport.pointee.serverName)
+        isEstablished ? TLSConnectionInfo(ssl, serverName: transport.pointee.serverName) : nil
     }
 
     /// The name that the client asked for (SNI), as soon as its hello was read.
@@ -151,6 +150,7 @@ public struct TLSSession: ~Copyable {
         switch ctls_do_handshake(ssl) {
         case SSL_ERROR_NONE:
             phase = .open
+            isEstablished = true
             return .handshakeCompleted
         case SSL_ERROR_WANT_READ:
             return .wantsInput

@@ -1,7 +1,7 @@
 import StickyTLS
 
 /// Drives a session as an adapter would, with buffers of a chosen size.
-struct TestServer: ~Copyable {
+final class TestServer {
     var session: TLSSession
     let outputSize: Int
     let plaintextSize: Int
@@ -16,6 +16,8 @@ struct TestServer: ~Copyable {
         self.plaintextSize = plaintextSize
     }
 
+    var info: TLSConnectionInfo? { session.info }
+
     var failure: TLSFailure? {
         if case .failed(let failure) = status { failure } else { nil }
     }
@@ -25,7 +27,7 @@ struct TestServer: ~Copyable {
     }
 
     /// Feeds everything, and returns what is to be sent.
-    mutating func receive(_ input: [UInt8], pieces: Int = .max) -> [UInt8] {
+    func receive(_ input: [UInt8], pieces: Int = .max) -> [UInt8] {
         var sent: [UInt8] = []
         var position = 0
         repeat {
@@ -37,7 +39,7 @@ struct TestServer: ~Copyable {
         return sent
     }
 
-    mutating func send(_ bytes: [UInt8]) -> [UInt8] {
+    func send(_ bytes: [UInt8]) -> [UInt8] {
         var sent: [UInt8] = []
         var position = 0
         var output = [UInt8](repeating: 0, count: outputSize)
@@ -55,7 +57,7 @@ struct TestServer: ~Copyable {
         }
     }
 
-    mutating func close() -> [UInt8] {
+    func close() -> [UInt8] {
         var sent: [UInt8] = []
         var output = [UInt8](repeating: 0, count: outputSize)
         while true {
@@ -65,16 +67,16 @@ struct TestServer: ~Copyable {
         }
     }
 
-    mutating func endOfInput() -> TLSStatus {
+    func endOfInput() -> TLSStatus {
         session.endOfInput().status
     }
 
-    mutating func takePlaintext() -> [UInt8] {
+    func takePlaintext() -> [UInt8] {
         defer { plaintext = [] }
         return plaintext
     }
 
-    private mutating func feed(_ input: [UInt8]) -> [UInt8] {
+    private func feed(_ input: [UInt8]) -> [UInt8] {
         var sent: [UInt8] = []
         var position = 0
         var buffer = [UInt8](repeating: 0, count: plaintextSize)
@@ -106,7 +108,7 @@ struct TestServer: ~Copyable {
 }
 
 /// Carries bytes both ways until both ends are silent.
-func exchange(_ client: TestClient, _ server: inout TestServer, pieces: Int = .max) {
+func exchange(_ client: TestClient, _ server: TestServer, pieces: Int = .max) {
     var toServer = client.step()
     while true {
         let toClient = server.receive(toServer, pieces: pieces)

@@ -1,0 +1,62 @@
+internal import Synchronization
+
+/// The requests of this process that wait for an answer. Safe on any thread.
+final class RequestTable: Sendable {
+    private typealias Waiting = CheckedContinuation<[UInt8], any Error>
+
+    private struct State: Sendable {
+        var next: UInt32 = 0
+        var waiting: [UInt32: Waiting] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// Sends a request with `send` and waits for its answer, at most for `timeout`.
+    func perform(
+        timeout: Duration,
+        _ send: @escaping @Sendable (UInt32) async throws -> Void
+    ) async throws -> [UInt8] {
+        let number = state.withLock { state in
+            state.next &+= 1
+            return state.next
+        }
+        let limit = Task {
+            try await Task.sleep(for: timeout)
+            fail(
+                number,
+                StickyServerError(.requestTimedOut, "no answer within \(timeout)")
+            )
+        }
+        defer { limit.cancel() }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: Waiting) in
+                state.withLock { $0.waiting[number] = continuation }
+                Task {
+                    do { try await send(number) } catch { self.fail(number, error) }
+                }
+            }
+        } onCancel: {
+            fail(number, CancellationError())
+        }
+    }
+
+    /// The answer has come. One that comes too late is for nobody.
+    func answer(_ number: UInt32, _ payload: [UInt8]) {
+        take(number)?.resume(returning: payload)
+    }
+
+    func refuse(_ number: UInt32) {
+        fail(
+            number,
+            StickyServerError(.requestRefused, "the receiver is gone, or does not answer requests")
+        )
+    }
+
+    private func fail(_ number: UInt32, _ error: any Error) {
+        take(number)?.resume(throwing: error)
+    }
+
+    private func take(_ number: UInt32) -> Waiting? {
+        state.withLock { $0.waiting.removeValue(forKey: number) }
+    }
+}

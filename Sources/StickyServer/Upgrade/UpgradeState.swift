@@ -1,0 +1,177 @@
+/// What the master carries over into a new binary: everything that clients and workers would miss.
+///
+/// Descriptors are named by their numbers, which survive execve(2).
+struct UpgradeState: Sendable, Hashable {
+    struct Listener: Sendable, Hashable {
+        var descriptor: CInt
+        var index: Int
+    }
+
+    struct Process: Sendable, Hashable {
+        var slot: Int
+        var generation: Int
+        var pid: Int32
+        /// -1 when its control socket has ended.
+        var control: CInt
+        var isCurrent: Bool
+        var isDraining: Bool
+        /// Milliseconds until it is killed; nil for never.
+        var killAfter: UInt32?
+        /// Frames that its control socket has not taken yet.
+        var outbound: [[UInt8]]
+    }
+
+    struct Socket: Sendable, Hashable {
+        var descriptor: CInt
+        /// The process that was sent it and has not receipted it; nil when it waits.
+        var sentTo: Int32?
+        var home: Int
+        var hash: UInt64
+        var entry: ConnectionEntry
+    }
+
+    var routingKey: [UInt8] = []
+    var slotTarget = 1
+    var routedSlots = 1
+    /// The generation that each slot has reached.
+    var generations: [Int] = []
+    var listeners: [Listener] = []
+    var processes: [Process] = []
+    /// In the order in which they were sent or came.
+    var sockets: [Socket] = []
+    var shared: [String: [UInt8]] = [:]
+
+    /// Every descriptor that must stay open through execve(2).
+    var descriptors: [CInt] {
+        listeners.map(\.descriptor) + processes.map(\.control).filter { $0 >= 0 } + sockets.map(\.descriptor)
+    }
+
+    private static let version: UInt8 = 1
+
+    func encoded() -> [UInt8] {
+        var writer = FrameWriter()
+        writer.append(Self.version)
+        writer.bytes.append(contentsOf: routingKey)
+        writer.append(UInt32(clamping: slotTarget))
+        writer.append(UInt32(clamping: routedSlots))
+        writer.append(UInt32(clamping: generations.count))
+        for generation in generations { writer.append(UInt64(clamping: generation)) }
+        writer.append(UInt32(clamping: listeners.count))
+        for listener in listeners {
+            writer.append(listener.descriptor)
+            writer.append(UInt32(clamping: listener.index))
+        }
+        writer.append(UInt32(clamping: processes.count))
+        for process in processes { process.write(to: &writer) }
+        writer.append(UInt32(clamping: sockets.count))
+        for socket in sockets { socket.write(to: &writer) }
+        writer.append(UInt32(clamping: shared.count))
+        for (name, value) in shared {
+            let bytes = NamedBytes.encode(name, value)
+            writer.append(UInt32(clamping: bytes.count))
+            writer.bytes.append(contentsOf: bytes)
+        }
+        return writer.bytes
+    }
+
+    init() {}
+
+    init(decoding bytes: [UInt8]) throws(FrameError) {
+        let decoded: Result<UpgradeState, FrameError> = bytes.withUnsafeBytes { buffer in
+            do throws(FrameError) {
+                var reader = FrameReader(buffer)
+                return .success(try UpgradeState(from: &reader))
+            } catch {
+                return .failure(error)
+            }
+        }
+        self = try decoded.get()
+    }
+
+    private init(from reader: inout FrameReader) throws(FrameError) {
+        let version = try reader.read(UInt8.self)
+        guard version == Self.version else { throw .wrongVersion(version) }
+        routingKey = [UInt8](try reader.read(count: 16))
+        slotTarget = Int(try reader.read(UInt32.self))
+        routedSlots = Int(try reader.read(UInt32.self))
+        guard (1...Configuration.mostWorkers).contains(slotTarget), (1...slotTarget).contains(routedSlots) else {
+            throw .outOfRange
+        }
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            generations.append(Int(clamping: try reader.read(UInt64.self)))
+        }
+        guard generations.count >= slotTarget, generations.count <= Configuration.mostWorkers else { throw .outOfRange }
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            listeners.append(
+                Listener(descriptor: try reader.read(), index: Int(try reader.read(UInt32.self)))
+            )
+        }
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            let process = try Process(from: &reader)
+            guard process.slot < generations.count else { throw .outOfRange }
+            processes.append(process)
+        }
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            let socket = try Socket(from: &reader)
+            guard socket.home < generations.count else { throw .outOfRange }
+            sockets.append(socket)
+        }
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            let bytes = [UInt8](try reader.read(count: Int(try reader.read(UInt32.self))))
+            guard let (name, value) = NamedBytes.decode(bytes) else { throw .truncated }
+            shared[name] = value
+        }
+        guard reader.remaining == 0 else { throw .trailingBytes }
+    }
+}
+
+extension UpgradeState.Process {
+    fileprivate func write(to writer: inout FrameWriter) {
+        writer.append(UInt32(clamping: slot))
+        writer.append(UInt64(clamping: generation))
+        writer.append(pid)
+        writer.append(control)
+        writer.append(UInt8(isCurrent ? 1 : 0) | UInt8(isDraining ? 2 : 0) | UInt8(killAfter == nil ? 0 : 4))
+        writer.append(killAfter ?? 0)
+        writer.append(UInt32(clamping: outbound.count))
+        for frame in outbound {
+            writer.append(UInt32(clamping: frame.count))
+            writer.bytes.append(contentsOf: frame)
+        }
+    }
+
+    fileprivate init(from reader: inout FrameReader) throws(FrameError) {
+        slot = Int(try reader.read(UInt32.self))
+        generation = Int(clamping: try reader.read(UInt64.self))
+        pid = try reader.read()
+        control = try reader.read()
+        let flags = try reader.read(UInt8.self)
+        let milliseconds = try reader.read(UInt32.self)
+        isCurrent = flags & 1 != 0
+        isDraining = flags & 2 != 0
+        killAfter = flags & 4 != 0 ? milliseconds : nil
+        outbound = []
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            outbound.append([UInt8](try reader.read(count: Int(try reader.read(UInt32.self)))))
+        }
+    }
+}
+
+extension UpgradeState.Socket {
+    fileprivate func write(to writer: inout FrameWriter) {
+        writer.append(descriptor)
+        writer.append(sentTo ?? 0)
+        writer.append(UInt32(clamping: home))
+        writer.append(hash)
+        entry.write(to: &writer)
+    }
+
+    fileprivate init(from reader: inout FrameReader) throws(FrameError) {
+        descriptor = try reader.read()
+        let pid = try reader.read(Int32.self)
+        sentTo = pid == 0 ? nil : pid
+        home = Int(try reader.read(UInt32.self))
+        hash = try reader.read()
+        entry = try ConnectionEntry(from: &reader)
+    }
+}
