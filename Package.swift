@@ -39,7 +39,11 @@ let package = Package(
         .target(name: "StickyCodable", dependencies: ["StickyServer"], swiftSettings: strict),
         // The system's libssl and libcrypto.
         .systemLibrary(name: "CTLS", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
-        .target(name: "StickyTLS", dependencies: ["CTLS", "StickyServer"], swiftSettings: strict),
+        .target(
+            name: "StickyTLS",
+            dependencies: ["CTLS", "StickyServer", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
         .target(
             name: "StickyNIO",
             dependencies: [
