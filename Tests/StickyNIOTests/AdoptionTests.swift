@@ -57,7 +57,8 @@ struct AdoptionTests {
         try await handler.shutdown()
         #expect(
             notes.events.withLock { $0 } == ["registered", "active", "read", "inputClosed", "outputClosed", "inactive"]
-                || notes.events.withLock { $0 } == ["registered", "active", "read", "inputClosed", "inactive"])
+                || notes.events.withLock { $0 } == ["registered", "active", "read", "inputClosed", "inactive"]
+        )
     }
 
     @Test("The facts of the hand-off are found in the pipeline")
@@ -100,7 +101,11 @@ struct AdoptionTests {
         for descriptor in [open("/dev/null", O_RDWR), pipe[0], datagram, 1_000_000] {
             handler.addConnection(
                 PausedSocket(
-                    connection: OwnedConnection(owning: descriptor), peer: .unix(path: ""), local: .unix(path: "")))
+                    connection: OwnedConnection(owning: descriptor),
+                    peer: .unix(path: ""),
+                    local: .unix(path: "")
+                )
+            )
         }
         #expect(try await handler.openChannels() == 0)
         close(pipe[1])

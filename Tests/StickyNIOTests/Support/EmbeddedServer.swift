@@ -14,7 +14,8 @@ final class EmbeddedServer {
     let client: TestClient
 
     init(
-        client options: TestClient.Options = TestClient.Options(), applicationProtocols: [String] = ["http/1.1"]
+        client options: TestClient.Options = TestClient.Options(),
+        applicationProtocols: [String] = ["http/1.1"]
     ) throws {
         var configuration = TLSConfiguration(identities: [TestIdentity.ecdsa.identity])
         configuration.applicationProtocols = applicationProtocols

@@ -20,18 +20,21 @@ final class Loopback {
 
     init(sendBuffer: CInt? = nil, receiveBuffer: CInt? = nil) throws {
         let listener = OwnedDescriptor(owning: Self.streamSocket())
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        // A sockaddr_in for 127.0.0.1 and any port, as bytes: which module shows its members depends on the others.
+        #if canImport(Glibc)
+        let family: [UInt8] = [UInt8(AF_INET), 0]
+        #else
+        let family: [UInt8] = [16, UInt8(AF_INET)]
+        #endif
+        var address = family + [0, 0, 127, 0, 0, 1] + [UInt8](repeating: 0, count: 8)
+        var length = socklen_t(address.count)
         client = Self.streamSocket()
         let (number, peer) = (listener.number, client)
         if var size = receiveBuffer { setsockopt(peer, SOL_SOCKET, SO_RCVBUF, &size, 4) }
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(number, address, length) | listen(number, 1) | getsockname(number, address, &length)
-                    | connect(peer, address, length)
-            }
+        let status = address.withUnsafeMutableBytes { bytes -> CInt in
+            guard let address = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else { return -1 }
+            return bind(number, address, length) | listen(number, 1) | getsockname(number, address, &length)
+                | connect(peer, address, length)
         }
         guard status == 0 else {
             accepted = -1
@@ -60,7 +63,8 @@ final class Loopback {
                 listener: 3,
                 reason: .rerouted,
                 prelude: prelude
-            ))
+            )
+        )
     }
 
     func send(_ bytes: [UInt8]) throws {
@@ -130,12 +134,15 @@ private enum Thread {
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Body(body)).toOpaque()
         pthread_create(
-            &thread, nil,
+            &thread,
+            nil,
             { argument in
                 guard let argument else { return nil }
                 Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
                 return nil
-            }, argument)
+            },
+            argument
+        )
         pthread_detach(thread)
     }
 }
