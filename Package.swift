@@ -39,11 +39,16 @@ let package = Package(
         .target(name: "StickyCodable", dependencies: ["StickyServer"], swiftSettings: strict),
         // The system's libssl and libcrypto.
         .systemLibrary(name: "CTLS", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
-        .target(name: "StickyTLS", dependencies: ["CTLS", "StickyServer"], swiftSettings: strict),
+        .target(
+            name: "StickyTLS",
+            dependencies: ["CTLS", "StickyServer", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
         .target(
             name: "StickyNIO",
             dependencies: [
                 "StickyServer", "StickyTLS",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["NIO"])),
@@ -54,6 +59,9 @@ let package = Package(
             name: "StickyDemo",
             dependencies: [
                 "StickyServer", "StickyTLS", "StickyNIO",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(
                     name: "ArgumentParser",
@@ -79,7 +87,12 @@ let package = Package(
         .testTarget(
             name: "StickyNIOTests",
             dependencies: [
-                "StickyNIO",
+                "StickyNIO", "StickyServer", "StickyTLS", "StickyDemo", "CTLS",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
             ],
             swiftSettings: strict

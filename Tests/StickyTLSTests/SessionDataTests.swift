@@ -191,5 +191,10 @@ struct SessionDataTests {
 
 /// Bytes that show a shift or a gap.
 func pattern(_ count: Int) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    while bytes.count < count { bytes += patternPeriod.prefix(count - bytes.count) }
+    return bytes
 }
+
+private let patternPeriod = (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

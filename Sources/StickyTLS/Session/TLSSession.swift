@@ -64,7 +64,7 @@ public struct TLSSession: ~Copyable {
     /// - Parameters:
     ///   - input: Ciphertext as it came, in pieces of any size. May be empty.
     ///   - plaintext: Where the client's data go. May be empty until the handshake is complete.
-    ///   - output: Where ciphertext to be sent goes. Any size works; 16 KiB never makes a second call necessary.
+    ///   - output: Where ciphertext to be sent goes. Any size works; 16 KiB hold any usual handshake.
     public mutating func receive(
         _ input: UnsafeRawBufferPointer,
         plaintext: UnsafeMutableRawBufferPointer,

@@ -1,0 +1,138 @@
+#if NIO
+import ArgumentParser
+import Logging
+import StickyServer
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The command line of `sticky-demo`.
+@main
+struct DemoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sticky-demo",
+        abstract: "An HTTPS server of several worker processes, where each client always reaches the same one.",
+        discussion: """
+            Start it, and ask it who you are:
+
+              sticky-demo --workers 4
+              curl --cacert certs/ca.pem https://localhost:8443/whoami
+
+            Every response says in X-Sticky-Slot which worker answered. Ask from other addresses, and others answer:
+
+              curl --cacert certs/ca.pem --interface 127.0.0.2 https://localhost:8443/whoami
+
+            A worker keeps what it knows in its own memory, and finds it again because you come back to it:
+
+              curl --cacert certs/ca.pem --cookie-jar jar --cookie jar https://localhost:8443/counter
+
+            Kill a worker (the pid is in /whoami): only its connections end, and its slot is back at once. With
+            --dangerous you can make it trap instead:
+
+              curl --cacert certs/ca.pem -X POST https://localhost:8443/crash
+
+            Paths: / /hello /whoami /bytes/N /echo /sleep/MS /counter /crash. The first one explains them.
+            Ctrl-C or SIGTERM lets requests in progress finish; a second one ends at once.
+            """
+    )
+
+    @Option(
+        name: .customLong("listen"),
+        help: ArgumentHelp(
+            "Where to listen: ADDRESS:PORT, [IPV6]:PORT, *:PORT or unix:PATH. Port 0 takes a free one. Repeatable. "
+                + "(default: 127.0.0.1:8443)",
+            valueName: "address"))
+    var listen: [String] = []
+
+    @Option(help: ArgumentHelp("Number of worker processes; 0 means one for each usable core.", valueName: "n"))
+    var workers = 0
+
+    @Option(
+        help: ArgumentHelp(
+            "Certificate chain in PEM, the server's own first. Repeatable, for keys of different kinds. "
+                + "(default: certs/localhost-ecdsa.pem and certs/localhost-rsa.pem)",
+            valueName: "file"))
+    var certificate: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Private key of the certificate, in the same order. Not needed when the certificate's file has it too.",
+            valueName: "file"))
+    var privateKey: [String] = []
+
+    @Flag(help: "Serve HTTP in the clear instead of HTTPS.")
+    var plain = false
+
+    @Option(
+        help: ArgumentHelp("What to log: \(DemoCommand.levels). (default: notice)", valueName: "level"),
+        transform: DemoCommand.level)
+    var logLevel = Logger.Level.notice
+
+    @Flag(help: "Allow POST /crash, which makes the worker trap.")
+    var dangerous = false
+
+    private static func level(_ text: String) throws -> Logger.Level {
+        guard let level = Logger.Level(rawValue: text.lowercased()) else {
+            throw ValidationError("«\(text)» is no level; expected one of \(levels).")
+        }
+        return level
+    }
+
+    private static var levels: String { Logger.Level.allCases.map(\.rawValue).joined(separator: ", ") }
+
+    /// Everything that can be wrong with the arguments alone: exit 64 and a sentence.
+    func validate() throws {
+        guard (0...1024).contains(workers) else {
+            throw ValidationError("--workers is \(workers); expected 0 (one for each core) to 1024.")
+        }
+        guard !plain || certificate.isEmpty && privateKey.isEmpty else {
+            throw ValidationError("--plain serves without TLS, so --certificate and --private-key have no use.")
+        }
+        guard privateKey.isEmpty || privateKey.count == certificate.count else {
+            throw ValidationError(
+                "\(certificate.count) --certificate and \(privateKey.count) --private-key: each needs its partner.")
+        }
+        _ = try addresses()
+    }
+
+    func run() async throws {
+        do {
+            let level = logLevel
+            LoggingSystem.bootstrap { label in
+                var handler = StreamLogHandler.standardError(label: label)
+                handler.logLevel = level
+                return handler
+            }
+            var configuration = Configuration()
+            configuration.listeners = try addresses()
+            configuration.maxWorkers = workers
+            configuration.logger = Logger(label: "sticky")
+            try await DemoServer(configuration: configuration, identities: identities, allowsCrash: dangerous).run()
+        } catch {
+            DemoCommand.complain("sticky-demo: \(error)")
+            throw ExitCode(1)
+        }
+    }
+
+    private func addresses() throws -> [ListenAddress] {
+        do {
+            return try (listen.isEmpty ? ["127.0.0.1:8443"] : listen).map { try ListenAddress(parsing: $0) }
+        } catch {
+            throw ValidationError("--listen: \(error).")
+        }
+    }
+
+    private var identities: CertificateFiles? {
+        plain ? nil : CertificateFiles(certificates: certificate, privateKeys: privateKey)
+    }
+
+    static func complain(_ text: String) {
+        _ = (text + "\n").withCString { write(2, $0, strlen($0)) }
+    }
+}
+#endif

@@ -1,0 +1,66 @@
+#if NIO
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import StickyNIO
+import StickyServer
+import StickyTLS
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The demo in both its roles.
+struct DemoServer: Sendable {
+    let configuration: Configuration
+    /// Nil serves in the clear.
+    let identities: CertificateFiles?
+    let allowsCrash: Bool
+
+    func run() async throws {
+        let server = try StickyServer(configuration: configuration)
+        // Made in the master too, before it starts anything: a wrong file is reported once and not by every worker.
+        let tls = try identities.map { try TLSContext(TLSConfiguration(identities: $0.identities())) }
+        if let worker = server.worker {
+            try await server.work(handler(worker, tls))
+        } else {
+            try await listen(server)
+        }
+    }
+
+    private func listen(_ server: StickyServer) async throws {
+        let scheme = identities == nil ? "http" : "https"
+        let events = server.events()
+        let announcing = Task {
+            for await event in events {
+                guard case .listening(let addresses, let workers) = event else { continue }
+                let names = addresses.map { $0.port == nil ? "\($0)" : "\(scheme)://\($0)" }
+                Self.say("listening \(names.joined(separator: " ")) workers=\(workers) master=\(getpid())")
+            }
+        }
+        try await server.listen()
+        await announcing.value
+    }
+
+    private func handler(_ worker: Worker, _ tls: TLSContext?) -> NIOConnectionHandler {
+        // One loop, so that what the worker keeps in memory needs no lock.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let site = NIOLoopBoundBox.makeBoxSendingValue(
+            DemoSite(slot: worker.slot, allowsCrash: allowsCrash), eventLoop: group.next())
+        return NIOConnectionHandler(group: group, tls: tls, logger: configuration.logger) { channel, connection in
+            channel.eventLoop.makeCompletedFuture {
+                try HTTPConnection.install(on: channel, connection: connection, site: site.value)
+            }
+        }
+    }
+
+    private static func say(_ line: String) {
+        _ = (line + "\n").withCString { write(1, $0, strlen($0)) }
+    }
+}
+#endif

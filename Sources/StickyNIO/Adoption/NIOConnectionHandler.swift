@@ -1,0 +1,122 @@
+#if NIO
+public import Logging
+public import NIOCore
+internal import NIOPosix
+public import StickyServer
+public import StickyTLS
+internal import Synchronization
+
+/// Serves a worker's connections as NIO channels: each paused socket becomes a channel on one of the group's event
+/// loops, with TLS in front when a context is given.
+///
+/// ```swift
+/// let handler = NIOConnectionHandler(tls: try TLSContext(configuration)) { channel, connection in
+///     channel.eventLoop.makeCompletedFuture {
+///         try channel.pipeline.syncOperations.addHandler(MyHandler(client: connection.peer))
+///     }
+/// }
+/// try await server.work(handler)
+/// ```
+///
+/// The initializer sees an empty pipeline as far as it is concerned: its handlers get plaintext. The channel allows
+/// half-closure by the peer (`ChannelEvent.inputClosed`), closes with patience so that answers arrive whole, and hears
+/// ``StickyDrainEvent`` when the worker stops.
+public final class NIOConnectionHandler: ConnectionHandler {
+    /// Prepares the pipeline of a new channel, on the channel's loop. A failed future closes the connection.
+    public typealias Initializer = @Sendable (any Channel, StickyConnectionInfo) -> EventLoopFuture<Void>
+
+    private struct Loop: Sendable {
+        let loop: any EventLoop
+        let connections: NIOLoopBoundBox<LoopConnections>
+    }
+
+    private let group: any EventLoopGroup
+    private let ownsGroup: Bool
+    private let loops: [Loop]
+    private let next = Atomic<Int>(0)
+    private let place = Mutex((slot: 0, generation: 1))
+    private let setup: ChannelSetup
+
+    /// Prepares to serve. Make it in the worker, not in the master: without a group it starts a thread.
+    ///
+    /// - Parameters:
+    ///   - group: Where channels live; nil means one event loop of the handler's own. It must be made of NIOPosix loops.
+    ///   - tls: What TLS connections share; nil serves in the clear.
+    ///   - logger: Where failed handshakes and failed initializers go, one line each.
+    ///   - initializer: Prepares the pipeline of each channel.
+    public init(
+        group: (any EventLoopGroup)? = nil,
+        tls: TLSContext? = nil,
+        logger: Logger = Logger(label: "sticky.nio"),
+        initializer: @escaping Initializer
+    ) {
+        self.group = group ?? MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        ownsGroup = group == nil
+        loops = self.group.makeIterator().map { loop in
+            Loop(loop: loop, connections: .makeBoxSendingValue(LoopConnections(), eventLoop: loop))
+        }
+        setup = ChannelSetup(tls: tls, logger: logger, initializer: initializer)
+    }
+
+    /// Remembers the worker's place. Called by the server.
+    public func start(_ worker: Worker) async throws {
+        place.withLock { $0 = (worker.slot, worker.generation) }
+    }
+
+    /// Adopts a paused socket on the next loop. Called by the server; safe on any thread.
+    public func addConnection(_ socket: consuming PausedSocket) {
+        let (slot, generation) = place.withLock { $0 }
+        let info = StickyConnectionInfo(socket, slot: slot, generation: generation)
+        let loop = loops[loops.count == 1 ? 0 : next.add(1, ordering: .relaxed).oldValue % loops.count]
+        let box = SocketBox(socket)
+        loop.loop.execute { [setup] in
+            guard let socket = box.take() else { return }
+            setup.adopt(socket, info, on: loop.loop, loop.connections)
+        }
+    }
+
+    /// Sends ``StickyDrainEvent`` through every open channel. Called by the server.
+    public func drain(deadline: ContinuousClock.Instant) {
+        for loop in loops {
+            loop.loop.execute { loop.connections.value.drain(StickyDrainEvent(deadline: deadline)) }
+        }
+    }
+
+    /// Answers when every loop has turned. Called by the server.
+    public func checkHealth(_ answer: @escaping @Sendable () -> Void) {
+        let waiting = HealthCheck(loops.count, answer)
+        for loop in loops {
+            loop.loop.execute { waiting.loopTurned() }
+        }
+    }
+
+    /// The number of open channels. For tests and statistics.
+    public func openChannels() async throws -> Int {
+        var count = 0
+        for loop in loops {
+            count += try await loop.loop.submit { loop.connections.value.count }.get()
+        }
+        return count
+    }
+
+    /// Ends the handler's own event loop. A worker need not call it: its process ends.
+    public func shutdown() async throws {
+        if ownsGroup { try await group.shutdownGracefully() }
+    }
+}
+
+/// Counts the loops that have answered.
+private final class HealthCheck: Sendable {
+    private let left: Atomic<Int>
+    private let answer: @Sendable () -> Void
+
+    init(_ count: Int, _ answer: @escaping @Sendable () -> Void) {
+        left = Atomic(count)
+        self.answer = answer
+    }
+
+    func loopTurned() {
+        if left.subtract(1, ordering: .relaxed).newValue == 0 { answer() }
+    }
+}
+#endif

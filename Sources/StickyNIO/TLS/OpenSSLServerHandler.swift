@@ -1,0 +1,175 @@
+#if NIO
+public import Logging
+public import NIOCore
+public import StickyTLS
+
+/// The server side of TLS in a pipeline, on the system's OpenSSL: ciphertext towards the channel, plaintext towards
+/// the application.
+///
+/// Events and errors that the application sees:
+/// * `TLSUserEvent.handshakeCompleted(negotiatedProtocol:)`, before any plaintext;
+/// * `TLSUserEvent.shutdownCompleted` when the client's close_notify arrives. It ends only the client's direction
+///   (RFC 8446 section 6.1): with half-closure allowed on the channel `ChannelEvent.inputClosed` follows, and the
+///   answer can still be written; otherwise the channel is closed;
+/// * the error ``TLSTruncatedError`` when the client's stream ends without close_notify, then `inputClosed`;
+/// * the error `TLSFailure` or ``TLSHandshakeError`` when the connection cannot go on. The handler closes it by itself.
+///
+/// Writes before the handshake are kept and sent after it. `close(mode: .output)` sends what was written, then
+/// close_notify, and still receives. `close()` does the same and then waits for the client's end, for at most 2 s, so
+/// that an answer is never cut by a reset. Every promise is kept exactly once.
+///
+/// Plaintext waits in the handler while the channel is not writable, so `Channel.isWritable` tells the application the
+/// truth. Before the handshake the channel does not know of what waits here; the deadline bounds it.
+public final class OpenSSLServerHandler: ChannelDuplexHandler {
+    /// Ciphertext.
+    public typealias InboundIn = ByteBuffer
+    /// Plaintext.
+    public typealias InboundOut = ByteBuffer
+    /// Plaintext. Files cannot be encrypted: writing one fails.
+    public typealias OutboundIn = IOData
+    /// Ciphertext.
+    public typealias OutboundOut = ByteBuffer
+
+    /// Plaintext that is encrypted for one write to the channel.
+    static let burst = 8 * PlaintextQueue.recordSize
+
+    enum State {
+        case handshake
+        case open
+        /// Our close_notify was sent, the client's direction goes on.
+        case outputClosed
+        /// Nothing is received any more and what is left is sent.
+        case closing
+        case closed
+    }
+
+    /// The facts of the hand-off, when the channel was adopted.
+    public let connection: StickyConnectionInfo?
+
+    let logger: Logger
+    let buffers: BufferPool
+    let closing: LingeringClose
+    var session: TLSSession
+    var state = State.handshake
+    var handshakeTimer: Scheduled<Void>?
+    /// Ciphertext that goes out with the next write to the channel.
+    var staged: ByteBuffer?
+
+    // Receiving.
+    var isDecrypting = false
+    /// Ciphertext that came while another piece was being decrypted.
+    var waitingInput: ByteBuffer?
+    /// Ciphertext since plaintext was last produced: a bound for what comes next.
+    var undecrypted = 0
+    var receivedAny = false
+    var hasDelivered = false
+    var readIsWanted = false
+    /// The client's direction has ended, by close_notify or by TCP.
+    var inputHasEnded = false
+    var socketInputHasEnded = false
+
+    // Sending.
+    var queue = PlaintextQueue()
+    var isEncrypting = false
+    var outputCloseIsWanted = false
+    var outputClosePromise: EventLoopPromise<Void>?
+    /// `close` was called, or the connection failed.
+    var closeIsWanted = false
+    /// The tick in which it was called is over: nothing more is taken from the application.
+    var closeHasBegun = false
+
+    private let handshakeTimeout: TimeAmount
+
+    /// Begins a TLS session for one channel.
+    ///
+    /// - Parameters:
+    ///   - context: What the connections of the worker share. Its configuration's `handshakeDeadline` counts from the
+    ///     moment when the handler is added.
+    ///   - connection: The facts of the hand-off, for log lines and for handlers.
+    ///   - logger: Where a failed handshake goes: one line at info.
+    public convenience init(
+        context: TLSContext,
+        connection: StickyConnectionInfo? = nil,
+        logger: Logger = Logger(label: "sticky.tls")
+    ) throws(TLSError) {
+        try self.init(
+            context: context, connection: connection, logger: logger, buffers: BufferPool(keepsBuffers: false))
+    }
+
+    init(
+        context: TLSContext,
+        connection: StickyConnectionInfo?,
+        logger: Logger,
+        buffers: BufferPool,
+        limits: LingeringClose.Limits = LingeringClose.Limits()
+    ) throws(TLSError) {
+        session = try TLSSession(context)
+        self.connection = connection
+        self.logger = logger
+        self.buffers = buffers
+        closing = LingeringClose(limits: limits)
+        handshakeTimeout = TimeAmount(context.configuration.handshakeDeadline)
+    }
+
+    /// What was agreed on; nil before the handshake is complete. On the channel's loop only.
+    public var info: TLSConnectionInfo? { session.info }
+
+    public func handlerAdded(context: ChannelHandlerContext) {
+        handshakeTimer = context.eventLoop.assumeIsolated().scheduleTask(in: handshakeTimeout) { [self] in
+            handshakeTimer = nil
+            handshakeTimedOut(context)
+        }
+    }
+
+    public func handlerRemoved(context: ChannelHandlerContext) {
+        end()
+    }
+
+    public func channelInactive(context: ChannelHandlerContext) {
+        let wasUnexpected = !inputHasEnded && !closeIsWanted
+        let before = state
+        end()
+        if before == .handshake {
+            if !closeIsWanted { handshakeAbandoned(context) }
+        } else if wasUnexpected, before == .open || before == .outputClosed {
+            context.fireErrorCaught(TLSTruncatedError())
+        }
+        context.fireChannelInactive()
+    }
+
+    public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent {
+            socketInputHasEnded = true
+            // A piece that is being decrypted comes first; the end is looked at after it.
+            if !isDecrypting { endOfInput(context) }
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    public func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { encrypt(context) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// The session is over: nothing comes, nothing goes, and every promise is kept.
+    private func end() {
+        state = .closed
+        handshakeTimer?.cancel()
+        handshakeTimer = nil
+        waitingInput = nil
+        staged = nil
+        failWrites(ChannelError.ioOnClosedChannel)
+        outputClosePromise?.fail(ChannelError.ioOnClosedChannel)
+        outputClosePromise = nil
+        closing.ended()
+    }
+
+    func failWrites(_ error: any Error) {
+        for promise in queue.removeAll() { promise.fail(error) }
+    }
+}
+
+@available(*, unavailable)
+extension OpenSSLServerHandler: Sendable {}
+#endif
