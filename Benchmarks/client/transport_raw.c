@@ -1,0 +1,2 @@
+#include "load.h"
+const struct transport raw_transport;
