@@ -15,7 +15,6 @@
 
 #ifdef __linux__
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
 
@@ -96,20 +95,6 @@ void sticky_block_signals(const int *signals, size_t count, int block) {
     sigemptyset(&set);
     for (size_t i = 0; i < count; i++) sigaddset(&set, signals[i]);
     pthread_sigmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
-}
-
-void sticky_no_new_privileges(void) {
-#ifdef __linux__
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-#endif
-}
-
-void sticky_set_dumpable(int dumpable) {
-#ifdef __linux__
-    prctl(PR_SET_DUMPABLE, dumpable);
-#else
-    (void)dumpable;
-#endif
 }
 
 uint64_t sticky_monotonic_microseconds(void) {

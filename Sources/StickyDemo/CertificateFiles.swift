@@ -36,7 +36,8 @@ struct CertificateFiles: Sendable {
                         there is no \(file) here. Start in the repository's folder, make the test certificates with \
                         «make certs», name your own with --certificate and --private-key, or serve without TLS with \
                         --plain.
-                        """)
+                        """
+                )
             }
             return TLSIdentity(certificateFile: "\(name).pem", privateKeyFile: "\(name)-key.pem")
         }

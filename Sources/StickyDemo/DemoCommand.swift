@@ -46,7 +46,9 @@ struct DemoCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "Where to listen: ADDRESS:PORT, [IPV6]:PORT, *:PORT or unix:PATH. Port 0 takes a free one. Repeatable. "
                 + "(default: 127.0.0.1:8443)",
-            valueName: "address"))
+            valueName: "address"
+        )
+    )
     var listen: [String] = []
 
     @Option(help: ArgumentHelp("Number of worker processes; 0 means one for each usable core.", valueName: "n"))
@@ -56,13 +58,17 @@ struct DemoCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "Certificate chain in PEM, the server's own first. Repeatable, for keys of different kinds. "
                 + "(default: certs/localhost-ecdsa.pem and certs/localhost-rsa.pem)",
-            valueName: "file"))
+            valueName: "file"
+        )
+    )
     var certificate: [String] = []
 
     @Option(
         help: ArgumentHelp(
             "Private key of the certificate, in the same order. Not needed when the certificate's file has it too.",
-            valueName: "file"))
+            valueName: "file"
+        )
+    )
     var privateKey: [String] = []
 
     @Flag(help: "Serve HTTP in the clear instead of HTTPS.")
@@ -70,8 +76,20 @@ struct DemoCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp("What to log: \(DemoCommand.levels). (default: notice)", valueName: "level"),
-        transform: DemoCommand.level)
+        transform: DemoCommand.level
+    )
     var logLevel = Logger.Level.notice
+
+    @Option(
+        help: ArgumentHelp(
+            "The user that workers become when root starts the server. (default: nobody)",
+            valueName: "name"
+        )
+    )
+    var user: String?
+
+    @Flag(help: "Let workers stay root, which nobody should.")
+    var allowRoot = false
 
     @Flag(help: "Allow POST /crash, which makes the worker trap.")
     var dangerous = false
@@ -95,7 +113,8 @@ struct DemoCommand: AsyncParsableCommand {
         }
         guard privateKey.isEmpty || privateKey.count == certificate.count else {
             throw ValidationError(
-                "\(certificate.count) --certificate and \(privateKey.count) --private-key: each needs its partner.")
+                "\(certificate.count) --certificate and \(privateKey.count) --private-key: each needs its partner."
+            )
         }
         _ = try addresses()
     }
@@ -112,6 +131,8 @@ struct DemoCommand: AsyncParsableCommand {
             configuration.listeners = try addresses()
             configuration.maxWorkers = workers
             configuration.logger = Logger(label: "sticky")
+            configuration.privileges.allowsRoot = allowRoot
+            if geteuid() == 0, !allowRoot { configuration.privileges.user = user ?? "nobody" }
             try await DemoServer(configuration: configuration, identities: identities, allowsCrash: dangerous).run()
         } catch {
             DemoCommand.complain("sticky-demo: \(error)")

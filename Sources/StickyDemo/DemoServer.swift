@@ -51,7 +51,9 @@ struct DemoServer: Sendable {
         // One loop, so that what the worker keeps in memory needs no lock.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let site = NIOLoopBoundBox.makeBoxSendingValue(
-            DemoSite(slot: worker.slot, allowsCrash: allowsCrash), eventLoop: group.next())
+            DemoSite(slot: worker.slot, allowsCrash: allowsCrash),
+            eventLoop: group.next()
+        )
         return NIOConnectionHandler(group: group, tls: tls, logger: configuration.logger) { channel, connection in
             channel.eventLoop.makeCompletedFuture {
                 try HTTPConnection.install(on: channel, connection: connection, site: site.value)

@@ -59,9 +59,11 @@ int sticky_term_signal(int status);
 // `stderr` and `environ` are mutable globals, which Swift 6 refuses.
 char **sticky_environ(void);
 
-// prctl(2): no gain of rights through execve(2) any more; no tracing by others and no core file. Nothing off Linux.
-void sticky_no_new_privileges(void);
+// prctl(2): whether others may trace this process and read its files in /proc. Nothing off Linux.
 void sticky_set_dumpable(int dumpable);
+
+// Makes one thread of this process take over the user and groups that the calling thread has. 0 or -errno.
+int sticky_follow_identity(pid_t thread);
 
 // clock_gettime(2): `timespec` is not importable beside every C module.
 uint64_t sticky_monotonic_microseconds(void);

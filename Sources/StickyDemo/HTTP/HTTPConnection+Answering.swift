@@ -91,7 +91,13 @@ extension HTTPConnection {
     ) {
         let body = ByteBuffer(string: text)
         head(
-            context, .now(), status, contentType: contentType, contentLength: body.readableBytes, fields: fields)
+            context,
+            .now(),
+            status,
+            contentType: contentType,
+            contentLength: body.readableBytes,
+            fields: fields
+        )
         if !isHEAD { write(context, .body(.byteBuffer(body))) }
         finish(context)
     }

@@ -21,7 +21,10 @@ enum Pages {
     }
 
     static func whoami(
-        _ site: DemoSite, _ connection: StickyConnectionInfo, tls: TLSConnectionInfo?, requests: Int
+        _ site: DemoSite,
+        _ connection: StickyConnectionInfo,
+        tls: TLSConnectionInfo?,
+        requests: Int
     ) -> String {
         """
         {"slot":\(connection.slot),"pid":\(site.pid),"generation":\(connection.generation),\

@@ -52,7 +52,9 @@ struct Router {
         }
         if path.hasPrefix("/sleep/") {
             return reading(
-                head, number(path.dropFirst(7), upTo: limits.sleepMilliseconds).map { .sleep(milliseconds: $0) })
+                head,
+                number(path.dropFirst(7), upTo: limits.sleepMilliseconds).map { .sleep(milliseconds: $0) }
+            )
         }
         return .refused(Refusal(.notFound, "There is nothing at this path. / lists what there is."))
     }
@@ -77,7 +79,9 @@ struct Router {
                 Refusal(
                     .badRequest,
                     "Expected a number: /bytes/N with N up to \(limits.bytes), /sleep/MS with MS up to "
-                        + "\(limits.sleepMilliseconds)."))
+                        + "\(limits.sleepMilliseconds)."
+                )
+            )
         }
         return only([.GET, .HEAD], head, route)
     }
@@ -90,7 +94,9 @@ struct Router {
 
     private func number(_ text: Substring, upTo limit: Int) -> Int? {
         // Digits alone: Int() would take a sign too.
-        guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text) else { return nil }
+        guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text) else {
+            return nil
+        }
         return number <= limit ? number : nil
     }
 }

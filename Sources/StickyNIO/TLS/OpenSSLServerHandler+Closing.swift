@@ -151,13 +151,15 @@ extension OpenSSLServerHandler {
 
     private func logHandshake(_ reason: String, alert: TLSAlert?, serverName: String?, level: Logger.Level = .info) {
         logger.log(
-            level: level, "TLS handshake failed",
+            level: level,
+            "TLS handshake failed",
             metadata: [
                 "peer": "\(connection?.peer.description ?? "unknown")",
                 "sni": "\(serverName ?? "none")",
                 "alert": "\(alert?.description ?? "none")",
                 "reason": "\(reason)",
-            ])
+            ]
+        )
     }
 
     private static let plainHTTPAnswer = """

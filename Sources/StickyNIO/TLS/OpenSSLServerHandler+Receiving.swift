@@ -76,7 +76,9 @@ extension OpenSSLServerHandler {
     }
 
     private func receive(
-        _ input: inout ByteBuffer, _ plaintext: inout ByteBuffer, _ output: inout ByteBuffer
+        _ input: inout ByteBuffer,
+        _ plaintext: inout ByteBuffer,
+        _ output: inout ByteBuffer
     ) -> TLSStep {
         let step = input.withUnsafeReadableBytes { input in
             plaintext.withUnsafeMutableWritableBytes { plaintext in

@@ -94,7 +94,8 @@ extension OpenSSLServerHandler {
             default:
                 // What an earlier call of the session left took the room.
                 output.reserveCapacity(
-                    minimumWritableBytes: TLSSession.outputCapacity(forPlaintext: plaintext.readableBytes) + 16_384)
+                    minimumWritableBytes: TLSSession.outputCapacity(forPlaintext: plaintext.readableBytes) + 16_384
+                )
             }
         }
         return nil

@@ -93,7 +93,11 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
         logger: Logger = Logger(label: "sticky.tls")
     ) throws(TLSError) {
         try self.init(
-            context: context, connection: connection, logger: logger, buffers: BufferPool(keepsBuffers: false))
+            context: context,
+            connection: connection,
+            logger: logger,
+            buffers: BufferPool(keepsBuffers: false)
+        )
     }
 
     init(

@@ -36,7 +36,9 @@ struct PlaintextQueue {
     ///
     /// A long write is taken in whole records without a copy. Short writes are joined in `scratch`.
     mutating func take(
-        _ limit: Int, scratch: inout ByteBuffer, promises: inout [EventLoopPromise<Void>]
+        _ limit: Int,
+        scratch: inout ByteBuffer,
+        promises: inout [EventLoopPromise<Void>]
     ) -> ByteBuffer? {
         while flushed > 0, writes[writes.startIndex].buffer.readableBytes == 0 { dropFirst(&promises) }
         guard flushed > 0, limit > 0 else { return nil }
