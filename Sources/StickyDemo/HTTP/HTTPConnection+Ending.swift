@@ -2,6 +2,7 @@
 import NIOCore
 import NIOHTTP1
 import StickyNIO
+import StickyServer
 
 // Deadlines, drains and errors.
 extension HTTPConnection {
@@ -50,19 +51,26 @@ extension HTTPConnection {
     // MARK: - Draining
 
     /// Idle connections close; others say so in their answer. One that has asked nothing yet may be about to: its
-    /// client would take the end for a failure.
-    func drain(_ context: ChannelHandlerContext) {
+    /// client would take the end for a failure. The same goes for all when a successor is there, as long as time is.
+    func drain(_ context: ChannelHandlerContext, _ request: DrainRequest) {
         guard !isDraining else { return }
         isDraining = true
         guard case .idle = state else { return }
-        if requests > 0 {
-            close(context)
+        let chance = site.limits.lastChance
+        if request.reason == .replaced {
+            let left = TimeAmount(request.deadline - .now)
+            wait(context, atMost: max(chance, left - chance))
+        } else if requests == 0 {
+            wait(context, atMost: chance)
         } else {
-            let last = NIODeadline.now() + site.limits.lastChance
-            deadline = min(deadline, last)
-            timer?.cancel()
-            startTimer(context, at: deadline)
+            close(context)
         }
+    }
+
+    private func wait(_ context: ChannelHandlerContext, atMost time: TimeAmount) {
+        deadline = min(deadline, .now() + time)
+        timer?.cancel()
+        startTimer(context, at: deadline)
     }
 
     // MARK: - The client's end, and its mistakes

@@ -125,7 +125,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
-        case is StickyDrainEvent: drain(context)
+        case let event as StickyDrainEvent: drain(context, event.request)
         case let event as ChannelEvent where event == .inputClosed: inputEnded(context)
         default: break
         }
@@ -165,7 +165,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         isWorkingOff = false
         if case .idle = state {
             if let badRequest { return refuse(context, badRequest) }
-            if inputHasEnded || isDraining && requests > 0 { return close(context) }
+            if inputHasEnded || isDraining { return close(context) }
         }
         flushIfOwed(context)
         readOn(context)

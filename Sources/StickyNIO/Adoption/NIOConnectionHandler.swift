@@ -76,9 +76,9 @@ public final class NIOConnectionHandler: ConnectionHandler {
     }
 
     /// Sends ``StickyDrainEvent`` through every open channel. Called by the server.
-    public func drain(deadline: ContinuousClock.Instant) {
+    public func drain(_ request: DrainRequest) {
         for loop in loops {
-            loop.loop.execute { loop.connections.value.drain(StickyDrainEvent(deadline: deadline)) }
+            loop.loop.execute { loop.connections.value.drain(StickyDrainEvent(request)) }
         }
     }
 
