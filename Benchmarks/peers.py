@@ -36,7 +36,7 @@ class Peer:
     cases = None  # names of the cases that it can serve; None: all
 
     def __init__(self, leaf, directory, core, fifo=False):
-        self.leaf, self.core, self.fifo = leaf, core, fifo  # leaf: "ecdsa" or "rsa"
+        self.leaf, self.core, self.fifo = leaf, core, fifo  # leaf: "ecdsa", "rsa", or "plain" for no TLS
         self.directory = pathlib.Path(directory) / f"{self.name}-{leaf}-{time.monotonic_ns()}"
         self.directory.mkdir()
         self.certificate, self.key = CERTS / f"localhost-{leaf}.pem", CERTS / f"localhost-{leaf}-key.pem"
@@ -50,6 +50,13 @@ class Peer:
                 self.stop()
                 if attempt == 2:
                     raise CannotStart(f"{error}; its log: {self.tail()}") from None
+            except BaseException:
+                self.stop()
+                raise
+
+    @classmethod
+    def serves(cls, case):
+        return cls.cases is None or case in cls.cases
 
     def start(self):
         raise NotImplementedError
@@ -130,8 +137,9 @@ class Sticky(Peer):
     def start(self):
         if not self.binary or not os.path.exists(self.binary):
             raise CannotStart("sticky-demo is not built")
-        process = self.spawn(self.binary, "--listen", "127.0.0.1:0", "--workers", 2, "--certificate", self.certificate,
-                             "--private-key", self.key, *self.options, stdout=subprocess.PIPE)
+        identity = ["--certificate", self.certificate, "--private-key", self.key]
+        process = self.spawn(self.binary, "--listen", "127.0.0.1:0", "--workers", 2, *self.options,
+                             *(["--plain"] if self.leaf == "plain" else identity), stdout=subprocess.PIPE)
         deadline, seen = time.monotonic() + 30, b""
         while time.monotonic() < deadline:
             if not select.select([process.stdout], [], [], 0.1)[0]:
@@ -156,8 +164,8 @@ class Nginx(Peer):
         if not program("nginx"):
             raise CannotStart("nginx is not installed")
         self.port = free_port()
-        run_nginx(self, self.port, f"ssl; ssl_certificate {self.certificate}; "
-                                   f"ssl_certificate_key {self.key}; {self.directives}")
+        tls = f"ssl; ssl_certificate {self.certificate}; ssl_certificate_key {self.key}; {self.directives}"
+        run_nginx(self, self.port, "" if self.leaf == "plain" else tls)
 
 
 class NginxAgain(Nginx):
@@ -200,7 +208,7 @@ def run_nginx(peer, port, listen):
 
 
 class HAProxy(Peer):
-    """One thread; answers by itself, and so has no large body to give."""
+    """One thread; answers by itself, and so has no large body to give (and is not asked for plain TCP)."""
 
     name = "haproxy"
     cases = {"full", "full-rsa", "full-1.2", "resume", "resume-1.2", "keepalive", "idle", "connect-latency",
@@ -233,6 +241,7 @@ class Hitch(Peer):
     """TLS in hitch, HTTP in an nginx behind it; both are counted."""
 
     name = "hitch+nginx"
+    cases = HAProxy.cases | {"bulk"}
 
     def start(self):
         if not program("hitch") or not program("nginx"):

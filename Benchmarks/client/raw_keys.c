@@ -61,7 +61,7 @@ void traffic_keys(struct keys *keys, const uint8_t secret[HASH]) {
     keys->sequence = 0;
 }
 
-// ---- Records (RFC 8446, section 5) -----------------------------------------------------------------------------------
+// ---- Records (RFC 8446, section 5) ----------------------------------------------------------------------------------
 
 static EVP_CIPHER_CTX *cipher_with(struct keys *keys, bool sealing) {
     static EVP_CIPHER_CTX *contexts[2];
@@ -108,7 +108,7 @@ long unseal(struct keys *keys, uint8_t *record, size_t size, uint8_t *type) {
     return (long)count - 1;
 }
 
-// ---- X25519 ----------------------------------------------------------------------------------------------------------
+// ---- X25519 ---------------------------------------------------------------------------------------------------------
 
 uint8_t our_share[32];
 static EVP_PKEY_CTX *derivation;

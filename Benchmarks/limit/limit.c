@@ -31,7 +31,7 @@ static void must(bool good, const char *what) {
     exit(1);
 }
 
-// ---- TLS in memory ---------------------------------------------------------------------------------------------------
+// ---- TLS in memory --------------------------------------------------------------------------------------------------
 
 static SSL_CTX *server_context, *client_context;
 static SSL_SESSION *session; // to resume
@@ -190,20 +190,21 @@ static void memory(const char *mode, const char *certificate, const char *key, d
     if (keep) pair = kept();
     char *answer = calloc(1, BULK);
     if (!bulk) memcpy(answer, hello, sizeof hello);
+    int size = bulk ? BULK : (int)sizeof hello - 1;
 
     struct timespec start, now;
     clock_gettime(CLOCK_MONOTONIC, &start);
     double spent = 0;
     long operations = 0;
     do {
-        spent += keep ? batch_of_requests(&pair, answer, bulk ? BULK : (int)sizeof hello - 1) : batch_of_connections(resume);
+        spent += keep ? batch_of_requests(&pair, answer, size) : batch_of_connections(resume);
         operations += BATCH;
         clock_gettime(CLOCK_MONOTONIC, &now);
     } while ((double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9 < seconds);
     printf("%.1f\n", spent / (double)operations);
 }
 
-// ---- TCP -------------------------------------------------------------------------------------------------------------
+// ---- TCP ------------------------------------------------------------------------------------------------------------
 
 struct peer {
     int fd;
@@ -213,20 +214,25 @@ struct peer {
 
 static char *bulk_answer;
 static size_t bulk_length;
+static int poller;
 
 static void finish(struct peer *p) {
     close(p->fd);
     free(p);
 }
 
-static bool push(struct peer *p) { // false: the connection is broken
+static void push(struct peer *p) {
     while (p->left > 0) {
         ssize_t sent = send(p->fd, p->rest, p->left < 256 << 10 ? p->left : 256 << 10, MSG_NOSIGNAL);
-        if (sent <= 0) return false;
+        if (sent <= 0) {
+            // Only now the readiness to write is of interest. A broken connection shows at the next recv.
+            struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = p};
+            epoll_ctl(poller, EPOLL_CTL_MOD, p->fd, &event);
+            return;
+        }
         p->rest += sent;
         p->left -= (size_t)sent;
     }
-    return true;
 }
 
 static void serve(struct peer *p) {
@@ -250,7 +256,8 @@ static void tcp(void) {
     bulk_answer = calloc(1, BULK + 200);
     int head = sprintf(bulk_answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BULK);
     bulk_length = (size_t)head + BULK;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), poller = epoll_create1(0), on = 1;
+    poller = epoll_create1(0);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // accepted sockets inherit it
@@ -270,7 +277,7 @@ static void tcp(void) {
             for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
                 struct peer *p = calloc(1, sizeof *p);
                 p->fd = fd;
-                event = (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = p};
+                event = (struct epoll_event){.events = EPOLLIN | EPOLLET, .data.ptr = p};
                 epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
             }
         }
