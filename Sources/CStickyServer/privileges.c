@@ -42,7 +42,7 @@ static void follow(int signal) {
     errno = saved;
 }
 
-int sticky_follow_identity(pid_t thread) {
+int sticky_follow_identity(int32_t thread) {
     struct sigaction action, previous;
     int signal = SIGRTMAX - 1;
     int count = getgroups(GROUP_CAPACITY, groups);
@@ -67,7 +67,7 @@ int sticky_follow_identity(pid_t thread) {
 
 void sticky_set_dumpable(int dumpable) { prctl(PR_SET_DUMPABLE, dumpable); }
 #else
-int sticky_follow_identity(pid_t thread) {
+int sticky_follow_identity(int32_t thread) {
     (void)thread;
     return 0;
 }

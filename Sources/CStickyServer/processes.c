@@ -22,7 +22,7 @@ extern char **environ;
 
 #define CONTROL_DESCRIPTOR 3
 
-int sticky_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], int control) {
+int sticky_spawn(int32_t *pid, const char *path, char *const argv[], char *const envp[], int control) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -54,7 +54,7 @@ int sticky_spawn(pid_t *pid, const char *path, char *const argv[], char *const e
     return error;
 }
 
-int sticky_pidfd(pid_t pid) {
+int sticky_pidfd(int32_t pid) {
 #if defined(__linux__) && defined(SYS_pidfd_open)
     int descriptor = (int)syscall(SYS_pidfd_open, pid, 0); // close-on-exec by definition
     return descriptor < 0 ? -errno : descriptor;
