@@ -65,7 +65,7 @@ void engine_open(const struct options *given, const struct transport *chosen) {
     waiting_count = count;
 }
 
-// ---- One operation ---------------------------------------------------------------------------------------------------
+// ---- One operation --------------------------------------------------------------------------------------------------
 
 static void disconnect(struct connection *c) {
     if (c->session) transport->close(c);
@@ -172,7 +172,7 @@ static void advance(struct connection *c, uint32_t events) {
     }
 }
 
-// ---- A phase ---------------------------------------------------------------------------------------------------------
+// ---- A phase --------------------------------------------------------------------------------------------------------
 
 static void wait_for_events(uint64_t until) {
     struct epoll_event events[BATCH];

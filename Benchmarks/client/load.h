@@ -30,7 +30,7 @@ struct options {
     int source_count;
 };
 
-// ---- A response, as far as the load needs it -------------------------------------------------------------------------
+// ---- A response, as far as the load needs it ------------------------------------------------------------------------
 
 struct response {
     char head[2048];
@@ -43,7 +43,7 @@ void response_reset(struct response *r);
 // 1 when the response is complete, 0 when more is needed, -1 when it is not a good 200 response.
 int response_feed(struct response *r, const char *bytes, size_t count);
 
-// ---- Latencies -------------------------------------------------------------------------------------------------------
+// ---- Latencies ------------------------------------------------------------------------------------------------------
 
 struct samples {
     uint32_t *values; // tenths of a microsecond
@@ -53,7 +53,7 @@ struct samples {
 void samples_add(struct samples *s, uint64_t nanoseconds);
 void samples_print(struct samples *s, const char *name); // as a JSON member
 
-// ---- Connections and what carries their bytes ------------------------------------------------------------------------
+// ---- Connections and what carries their bytes -----------------------------------------------------------------------
 
 enum state { CLOSED, CONNECTING, HANDSHAKE, WAITING, ENDING, IDLE };
 
@@ -81,7 +81,7 @@ struct transport {
 
 extern const struct transport tcp_transport, libssl_transport, raw_transport;
 
-// ---- The engine ------------------------------------------------------------------------------------------------------
+// ---- The engine -----------------------------------------------------------------------------------------------------
 
 struct result {
     uint64_t operations, failed_connect, failed_handshake, failed_response, stalled, resumed, bytes;

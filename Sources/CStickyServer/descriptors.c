@@ -17,7 +17,7 @@
 #define MSG_CMSG_CLOEXEC 0
 #endif
 
-ssize_t sticky_send(int socket, const void *bytes, size_t length, const int *descriptors, int count) {
+intptr_t sticky_send(int socket, const void *bytes, size_t length, const int *descriptors, int count) {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int) * STICKY_MAX_DESCRIPTORS)];
@@ -41,7 +41,7 @@ ssize_t sticky_send(int socket, const void *bytes, size_t length, const int *des
     return sent < 0 ? -errno : sent;
 }
 
-ssize_t sticky_receive(int socket, void *bytes, size_t capacity, int *descriptors, int *count, int blocking) {
+intptr_t sticky_receive(int socket, void *bytes, size_t capacity, int *descriptors, int *count, int blocking) {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int) * STICKY_MAX_DESCRIPTORS)];
@@ -92,7 +92,7 @@ int sticky_control_pair(int pair[2]) {
     return 0;
 }
 
-int sticky_accept(int listener, void *address, socklen_t *length) {
+int sticky_accept(int listener, void *address, uint32_t *length) {
     int descriptor;
 #ifdef __linux__
     do descriptor = accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -15,7 +15,6 @@
 
 #ifdef __linux__
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
 
@@ -23,7 +22,7 @@ extern char **environ;
 
 #define CONTROL_DESCRIPTOR 3
 
-int sticky_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], int control) {
+int sticky_spawn(int32_t *pid, const char *path, char *const argv[], char *const envp[], int control) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -55,7 +54,7 @@ int sticky_spawn(pid_t *pid, const char *path, char *const argv[], char *const e
     return error;
 }
 
-int sticky_pidfd(pid_t pid) {
+int sticky_pidfd(int32_t pid) {
 #if defined(__linux__) && defined(SYS_pidfd_open)
     int descriptor = (int)syscall(SYS_pidfd_open, pid, 0); // close-on-exec by definition
     return descriptor < 0 ? -errno : descriptor;
@@ -96,20 +95,6 @@ void sticky_block_signals(const int *signals, size_t count, int block) {
     sigemptyset(&set);
     for (size_t i = 0; i < count; i++) sigaddset(&set, signals[i]);
     pthread_sigmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
-}
-
-void sticky_no_new_privileges(void) {
-#ifdef __linux__
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-#endif
-}
-
-void sticky_set_dumpable(int dumpable) {
-#ifdef __linux__
-    prctl(PR_SET_DUMPABLE, dumpable);
-#else
-    (void)dumpable;
-#endif
 }
 
 uint64_t sticky_monotonic_microseconds(void) {

@@ -10,6 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
@@ -57,6 +61,10 @@ static void on_fatal(int signal, siginfo_t *info, void *context) {
         for (int descriptor = 3; descriptor <= last; descriptor++)
             if (descriptor != notice_socket) shutdown(descriptor, SHUT_RDWR);
     }
+#ifdef __linux__
+    // The backtracer is another process and reads this one's maps. Core files stay off by their size limit.
+    prctl(PR_SET_DUMPABLE, 1);
+#endif
     for (size_t i = 0; i < FATAL_COUNT; i++) {
         if (fatal_signals[i] != signal) continue;
         if (previous[i].sa_flags & SA_SIGINFO) {

@@ -80,6 +80,17 @@ struct DemoCommand: AsyncParsableCommand {
     )
     var logLevel = Logger.Level.notice
 
+    @Option(
+        help: ArgumentHelp(
+            "The user that workers become when root starts the server. (default: nobody)",
+            valueName: "name"
+        )
+    )
+    var user: String?
+
+    @Flag(help: "Let workers stay root, which nobody should.")
+    var allowRoot = false
+
     @Flag(help: "Allow POST /crash, which makes the worker trap.")
     var dangerous = false
 
@@ -120,6 +131,8 @@ struct DemoCommand: AsyncParsableCommand {
             configuration.listeners = try addresses()
             configuration.maxWorkers = workers
             configuration.logger = Logger(label: "sticky")
+            configuration.privileges.allowsRoot = allowRoot
+            if geteuid() == 0, !allowRoot { configuration.privileges.user = user ?? "nobody" }
             try await DemoServer(configuration: configuration, identities: identities, allowsCrash: dangerous).run()
         } catch {
             DemoCommand.complain("sticky-demo: \(error)")

@@ -34,12 +34,12 @@ struct ConnectionTests {
     private func server(
         _ notes: Notes = Notes(),
         prelude: [UInt8] = [],
-        configure: (inout TLSConfiguration) -> Void = { _ in },
+        handshakeDeadline: Duration = .seconds(10),
         options: ThreadPerConnection.Options = .init(),
         _ body: @escaping @Sendable (inout TLSConnection) throws -> Void
     ) throws -> Loopback {
         var configuration = TLSConfiguration(identities: [TestIdentity.ecdsa.identity])
-        configure(&configuration)
+        configuration.handshakeDeadline = handshakeDeadline
         let worker = try TLSWorker(configuration, options: options) { connection in
             do {
                 try body(&connection)
@@ -128,7 +128,7 @@ struct ConnectionTests {
 
     @Test("A client that trickles is cut off at the deadline of the handshake, which is absolute")
     func handshakeDeadline() throws {
-        let loopback = try server(configure: { $0.handshakeDeadline = .milliseconds(300) }) { _ in
+        let loopback = try server(handshakeDeadline: .milliseconds(300)) { _ in
             Issue.record("served without a handshake")
         }
         let start = ContinuousClock.now

@@ -104,8 +104,10 @@ struct ResumptionTests {
         let original = ticket(session)
         let start = try #require(text.indices.first { text[$0...].starts(with: original) })
         text[start + (position < 0 ? original.count - 1 : position)] ^= 1
-        var pointer: UnsafePointer<UInt8>? = text.withUnsafeBufferPointer { $0.baseAddress }
-        let tampered = d2i_SSL_SESSION(nil, &pointer, text.count)
+        let tampered = text.withUnsafeBufferPointer { text in
+            var pointer = text.baseAddress
+            return d2i_SSL_SESSION(nil, &pointer, text.count)
+        }
         defer { SSL_SESSION_free(tampered) }
         #expect(tampered != nil)
         let second = try connect(context, version: version, session: tampered)

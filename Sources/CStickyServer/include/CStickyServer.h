@@ -3,29 +3,28 @@
 #ifndef CSTICKYSERVER_H
 #define CSTICKYSERVER_H
 
+// Only these: what the C library declares must stay the C library's module's in Swift.
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
-#include <sys/types.h>
 
 // The most descriptors one hand-off message carries.
 #define STICKY_MAX_DESCRIPTORS 16
 
 // sendmsg(2) of one message with `count` descriptors as SCM_RIGHTS, without SIGPIPE and without blocking.
 // Returns the bytes sent, or -errno.
-ssize_t sticky_send(int socket, const void *bytes, size_t length, const int *descriptors, int count);
+intptr_t sticky_send(int socket, const void *bytes, size_t length, const int *descriptors, int count);
 
 // recvmsg(2) of one message; every descriptor arrives close-on-exec. `*count` holds the room in `descriptors` and
 // receives how many came, or -1 when some were lost because this process can have no more (those that came are closed).
 // Returns the bytes received (0 at end of file), or -errno; -EMSGSIZE when the message is longer than `capacity`.
-ssize_t sticky_receive(int socket, void *bytes, size_t capacity, int *descriptors, int *count, int blocking);
+intptr_t sticky_receive(int socket, void *bytes, size_t capacity, int *descriptors, int *count, int blocking);
 
 // A connected pair for the control socket: SOCK_SEQPACKET where it exists, SOCK_STREAM on Darwin; close-on-exec.
 // Returns 0 or -errno.
 int sticky_control_pair(int pair[2]);
 
 // accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC. Returns the descriptor, or -errno.
-int sticky_accept(int listener, void *address, socklen_t *length);
+int sticky_accept(int listener, void *address, uint32_t *length);
 
 // fcntl(2) is variadic. 0 or -errno.
 int sticky_set_nonblocking(int descriptor, int on);
@@ -33,10 +32,10 @@ int sticky_set_cloexec(int descriptor, int on);
 
 // posix_spawn(3) of `path` with `control` at descriptor 3 and nothing else open above 2, default signal dispositions,
 // an empty mask and a process group of its own. Returns 0 or an errno value.
-int sticky_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], int control);
+int sticky_spawn(int32_t *pid, const char *path, char *const argv[], char *const envp[], int control);
 
 // A descriptor that becomes readable when `pid` ends (pidfd_open(2)), or -errno (-ENOSYS off Linux).
-int sticky_pidfd(pid_t pid);
+int sticky_pidfd(int32_t pid);
 
 // A file without a name, for state that outlives execve(2): memfd_create(2), or an unlinked temporary file. The
 // descriptor, or -errno.
@@ -59,9 +58,11 @@ int sticky_term_signal(int status);
 // `stderr` and `environ` are mutable globals, which Swift 6 refuses.
 char **sticky_environ(void);
 
-// prctl(2): no gain of rights through execve(2) any more; no tracing by others and no core file. Nothing off Linux.
-void sticky_no_new_privileges(void);
+// prctl(2): whether others may trace this process and read its files in /proc. Nothing off Linux.
 void sticky_set_dumpable(int dumpable);
+
+// Makes one thread of this process take over the user and groups that the calling thread has. 0 or -errno.
+int sticky_follow_identity(int32_t thread);
 
 // clock_gettime(2): `timespec` is not importable beside every C module.
 uint64_t sticky_monotonic_microseconds(void);

@@ -106,8 +106,9 @@ extension MasterLoop {
         _ connections: consuming NonCopyableQueue<OwnedConnection>?,
         from process: WorkerProcess
     ) throws(FrameError) {
+        // What its other threads still send after the crash notice means nothing: its ledger was taken back.
+        guard process.crashSignal == nil, var connections = consume connections else { return }
         var (header, payload) = try Frame.parse(bytes)
-        guard var connections = consume connections else { return }
         let expected = header.kind == .rehome ? 1 : 0
         guard connections.count == expected else {
             throw .wrongDescriptorCount(expected: expected, got: connections.count)

@@ -139,8 +139,6 @@ extension MasterLoop {
     func crashed(_ process: WorkerProcess, signal: CInt) {
         process.crashSignal = signal
         process.killAt = clock.now + configuration.crashReportLimit
-        process.closeControl()
-        process.watchExit()
         lost(process, end: WorkerEnd(code: nil, signal: Int(signal)))
     }
 

@@ -18,7 +18,7 @@ struct SpawnedProcess: ~Copyable {
 
 /// Starts this executable again as a worker: same arguments, same environment, and a control socket at descriptor 3.
 struct Spawner {
-    /// The executable and its arguments as the system knows them.
+    /// This executable, whatever became of its file.
     private let path: String
     private let arguments: [String]
     /// Where a newer version of this executable is looked for.
@@ -63,10 +63,18 @@ struct Spawner {
         }
         var pid: pid_t = 0
         let status = withCStrings(arguments) { argv in
-            withCStrings(environment) { envp in sticky_spawn(&pid, path ?? self.path, argv, envp, pair.worker.number) }
+            withCStrings(environment) { envp in sticky_spawn(&pid, path ?? executable, argv, envp, pair.worker.number) }
         }
         guard status == 0 else { throw .system(.spawnFailed, "cannot start a worker for slot \(slot)", status) }
         return SpawnedProcess(pid: pid, control: pair.masterEnd())
+    }
+
+    /// By its own name while the file is still the one that runs, so that `ps` shows the program's name.
+    private var executable: String {
+        var here = stat()
+        var there = stat()
+        guard stat(path, &here) == 0, stat(replacement, &there) == 0 else { return path }
+        return here.st_dev == there.st_dev && here.st_ino == there.st_ino ? replacement : path
     }
 
     /// Turns this process into the executable at ``replacement`` (execve(2)). Returns the error, if at all.

@@ -44,8 +44,8 @@ public struct WorkerPrivileges: Sendable, Hashable {
             guard initgroups(user, identity.gid) == 0, setgid(identity.gid) == 0, setuid(identity.uid) == 0 else {
                 throw .system(.permissionDenied, "cannot become the user «\(user)»", errno)
             }
+            try WorkerPrivileges.convinceThreads()
         }
-        sticky_no_new_privileges()
         if !allowsCoreFiles {
             var none = rlimit(rlim_cur: 0, rlim_max: 0)
             #if canImport(Glibc)
@@ -55,6 +55,19 @@ public struct WorkerPrivileges: Sendable, Hashable {
             #endif
             sticky_set_dumpable(0)
         }
+    }
+
+    /// setuid(2) reaches all threads but those that the C library takes for ending, such as the main thread of a program
+    /// with an asynchronous main. No thread may stay root.
+    private static func convinceThreads() throws(StickyServerError) {
+        #if os(Linux)
+        for thread in ThreadList.threads() where ThreadList.user(of: thread) != geteuid() {
+            _ = sticky_follow_identity(thread)
+            guard ThreadList.user(of: thread) == geteuid() else {
+                throw StickyServerError(.permissionDenied, "a thread of this worker cannot give up its rights")
+            }
+        }
+        #endif
     }
 
     private struct Identity {

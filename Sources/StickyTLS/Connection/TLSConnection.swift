@@ -244,7 +244,7 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
 
     /// Sends the alert that says why, as far as the socket takes it.
     private mutating func failed(_ failure: TLSFailure) -> TLSConnectionError {
-        if case .moved(let count) = SocketCalls.send(socket.descriptor, output.bytes), !output.isEmpty {
+        if !output.isEmpty, case .moved(let count) = SocketCalls.send(socket.descriptor, output.bytes) {
             output.didTake(count)
         }
         return TLSConnectionError(.failed, failure: failure)

@@ -17,10 +17,12 @@ public struct TLSSession: ~Copyable {
         case failed(TLSFailure)
     }
 
+    // First on purpose: the thread sanitizer takes a change of the pointee for one of whatever the first property
+    // refers to, and would see all sessions change one context.
+    private let transport: UnsafeMutablePointer<Transport>
+    private let ssl: OpaquePointer
     /// Keeps the SSL_CTX, and the ticket keys that its callbacks use.
     let context: TLSContext
-    private let ssl: OpaquePointer
-    private let transport: UnsafeMutablePointer<Transport>
     private var phase = Phase.handshake
     private var isEstablished = false
     private var hasPeerClosed = false
@@ -179,6 +181,8 @@ public struct TLSSession: ~Copyable {
                 return fail()
             }
             if transport.pointee.hasOverflow { return .outputFull }
+            // Without read-ahead nothing is left then, and OpenSSL need not be asked again to say so.
+            if !transport.pointee.hasInput, SSL_pending(ssl) == 0 { return .wantsInput }
         }
         return transport.pointee.hasInput || SSL_pending(ssl) > 0 ? .plaintextFull : .wantsInput
     }

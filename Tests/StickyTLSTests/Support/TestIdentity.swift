@@ -43,9 +43,11 @@ struct TestIdentity: Sendable {
 
     /// The key, encrypted with a passphrase.
     func encryptedKey(passphrase: String) -> [UInt8] {
-        let reader = BIO_new_mem_buf(privateKeyPEM, CInt(privateKeyPEM.count))
-        defer { BIO_free(reader) }
-        let key = PEM_read_bio_PrivateKey(reader, nil, nil, nil)
+        let key = privateKeyPEM.withUnsafeBytes { text in
+            let reader = BIO_new_mem_buf(text.baseAddress, CInt(text.count))
+            defer { BIO_free(reader) }
+            return PEM_read_bio_PrivateKey(reader, nil, nil, nil)
+        }
         defer { EVP_PKEY_free(key) }
         let bytes = Array(passphrase.utf8)
         return TestIdentity.text {

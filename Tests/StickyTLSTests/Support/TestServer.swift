@@ -1,4 +1,5 @@
 import StickyTLS
+import Testing
 
 /// Drives a session as an adapter would, with buffers of a chosen size.
 final class TestServer {
@@ -101,6 +102,9 @@ final class TestServer {
             switch step.status {
             case .handshakeCompleted: handshakeCompletions += 1
             case .plaintextFull, .outputFull: break
+            case .wantsInput:
+                #expect(position == input.count)
+                return sent
             default: return sent
             }
         }
