@@ -1,5 +1,7 @@
 #if NIO
 import NIOCore
+import NIOEmbedded
+import StickyServer
 import Testing
 
 @testable import StickyDemo
