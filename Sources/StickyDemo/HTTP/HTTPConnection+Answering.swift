@@ -11,19 +11,19 @@ extension HTTPConnection {
         isHEAD = head.method == .HEAD
         keepsAlive = head.isKeepAlive
         wantsKeepAliveField = head.version == .http1_0
+        let fields = RequestFields(head.headers)
         // After either of these the decoder takes what follows for another protocol.
-        if head.method == .CONNECT || head.headers.contains(name: "Upgrade") { keepsAlive = false }
-        if head.version == .http1_1, head.headers["Host"].count != 1 {
+        if fields.wantsUpgrade || head.method == .CONNECT { keepsAlive = false }
+        if fields.hosts != 1, head.version == .http1_1 {
             return refuse(context, Refusal(.badRequest, "HTTP/1.1 needs one Host field in each request."))
         }
-        let length = head.headers.first(name: "Content-Length").flatMap { Int($0) }
         switch router.route(head) {
-        case .echo: beginEcho(context, head, length)
+        case .echo: beginEcho(context, head, fields)
         case let route:
-            if let length, length > site.limits.unusedBody { return refuseBody(context) }
-            if length != nil || head.headers.contains(name: "Transfer-Encoding") {
+            if let length = fields.contentLength, length > site.limits.unusedBody { return refuseBody(context) }
+            if fields.hasBody {
                 expect(context, within: site.limits.body)
-                proceed(context, head)
+                proceed(context, head, fields)
             }
             state = .receiving(route)
         }
@@ -173,17 +173,16 @@ extension HTTPConnection {
         }
     }
 
-    private func beginEcho(_ context: ChannelHandlerContext, _ request: HTTPRequestHead, _ length: Int?) {
-        if let length, length > site.limits.echoBody { return refuseBody(context) }
-        proceed(context, request)
-        let isChunked = request.headers.contains(name: "Transfer-Encoding")
+    private func beginEcho(_ context: ChannelHandlerContext, _ request: HTTPRequestHead, _ fields: RequestFields) {
+        if let length = fields.contentLength, length > site.limits.echoBody { return refuseBody(context) }
+        proceed(context, request, fields)
         let contentType = request.headers.first(name: "Content-Type") ?? "application/octet-stream"
         head(
             context,
             context.eventLoop.now,
             .ok,
             contentType: contentType,
-            contentLength: isChunked ? nil : length ?? 0
+            contentLength: fields.isChunked ? nil : fields.contentLength ?? 0
         )
         // HTTP/1.0 has no chunks: the end of the connection is the end of the body. Such requests have a length.
         state = .echoing
@@ -199,10 +198,8 @@ extension HTTPConnection {
     }
 
     /// A client that waits to be asked for its body is asked (RFC 9110 section 10.1.1).
-    private func proceed(_ context: ChannelHandlerContext, _ request: HTTPRequestHead) {
-        guard request.version == .http1_1, request.headers.first(name: "Expect")?.lowercased() == "100-continue" else {
-            return
-        }
+    private func proceed(_ context: ChannelHandlerContext, _ request: HTTPRequestHead, _ fields: RequestFields) {
+        guard fields.expectsContinue, request.version == .http1_1 else { return }
         write(context, .head(HTTPResponseHead(version: .http1_1, status: .continue)))
     }
 }
