@@ -98,9 +98,18 @@ let package = Package(
             name: "IntegrationTests", dependencies: ["StickyDemo"], exclude: ["Clients"], swiftSettings: strict),
         .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
         .testTarget(
+            name: "StickyDemoTests",
+            dependencies: [
+                "StickyDemo", "StickyNIO", "StickyServer",
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "StickyNIOTests",
             dependencies: [
-                "StickyNIO", "StickyServer", "StickyTLS", "StickyDemo", "CTLS",
+                "StickyNIO", "StickyServer", "StickyTLS", "CTLS",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),

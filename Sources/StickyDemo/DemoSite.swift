@@ -32,8 +32,8 @@ final class DemoSite {
         self.allowsCrash = allowsCrash
         self.limits = limits
         slotText = String(slot)
-        let line = Array("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n".utf8)
-        filler = ByteBuffer(bytes: (0..<(128 * 1024)).map { line[$0 % line.count] })
+        let line = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n"
+        filler = ByteBuffer(string: String(repeating: line, count: 2048))
     }
 
     /// The fields of every response.

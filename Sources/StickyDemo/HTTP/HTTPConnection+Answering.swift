@@ -72,7 +72,7 @@ extension HTTPConnection {
     // MARK: - Short answers
 
     private func hello(_ context: ChannelHandlerContext) {
-        let now = NIODeadline.now()
+        let now = context.eventLoop.now
         if closesAfterThis || wantsKeepAliveField {
             head(context, now, .ok, contentType: "text/plain", contentLength: site.hello.readableBytes)
         } else {
@@ -92,7 +92,7 @@ extension HTTPConnection {
         let body = ByteBuffer(string: text)
         head(
             context,
-            .now(),
+            context.eventLoop.now,
             status,
             contentType: contentType,
             contentLength: body.readableBytes,
@@ -141,7 +141,7 @@ extension HTTPConnection {
     // MARK: - Streams
 
     private func beginStream(_ context: ChannelHandlerContext, _ count: Int) {
-        head(context, .now(), .ok, contentType: "application/octet-stream", contentLength: count)
+        head(context, context.eventLoop.now, .ok, contentType: "application/octet-stream", contentLength: count)
         guard !isHEAD, count > 0 else { return finish(context) }
         state = .answering
         bytesLeft = count
@@ -178,7 +178,13 @@ extension HTTPConnection {
         proceed(context, request)
         let isChunked = request.headers.contains(name: "Transfer-Encoding")
         let contentType = request.headers.first(name: "Content-Type") ?? "application/octet-stream"
-        head(context, .now(), .ok, contentType: contentType, contentLength: isChunked ? nil : length ?? 0)
+        head(
+            context,
+            context.eventLoop.now,
+            .ok,
+            contentType: contentType,
+            contentLength: isChunked ? nil : length ?? 0
+        )
         // HTTP/1.0 has no chunks: the end of the connection is the end of the body. Such requests have a length.
         state = .echoing
         expect(context, within: site.limits.body)

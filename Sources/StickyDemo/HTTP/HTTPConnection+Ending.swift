@@ -11,7 +11,7 @@ extension HTTPConnection {
     /// Sets the time by which the client must have done the next thing. The timer behind it is not moved: it looks at
     /// the time when it fires, so a request costs no scheduling.
     func expect(_ context: ChannelHandlerContext, within time: TimeAmount) {
-        deadline = .now() + time
+        deadline = context.eventLoop.now + time
         guard timer == nil else { return }
         startTimer(context, at: deadline)
     }
@@ -30,8 +30,8 @@ extension HTTPConnection {
             timer = nil
             if deadline == .distantFuture {
                 // A sleep: look again when it may be over.
-                startTimer(context, at: .now() + site.limits.keepAlive)
-            } else if deadline > .now() {
+                startTimer(context, at: context.eventLoop.now + site.limits.keepAlive)
+            } else if deadline > context.eventLoop.now {
                 startTimer(context, at: deadline)
             } else {
                 timedOut(context)
@@ -68,7 +68,7 @@ extension HTTPConnection {
     }
 
     private func wait(_ context: ChannelHandlerContext, atMost time: TimeAmount) {
-        deadline = min(deadline, .now() + time)
+        deadline = min(deadline, context.eventLoop.now + time)
         timer?.cancel()
         startTimer(context, at: deadline)
     }

@@ -199,12 +199,10 @@ final class HTTPConnection: ChannelDuplexHandler {
     // MARK: - The end
 
     func close(_ context: ChannelHandlerContext) {
-        guard case .closed = state else {
-            end()
-            // It sends what was written before it closes.
-            context.close(promise: nil)
-            return
-        }
+        if case .closed = state { return }
+        end()
+        if owesFlush { flushNow(context) }
+        context.close(promise: nil)
     }
 
     private func end() {

@@ -1,3 +1,4 @@
+// The same helper as in StickyTLSTests.
 import CTLS
 
 /// An OpenSSL client on memory BIOs: bytes from the server go in, bytes for the server come out.

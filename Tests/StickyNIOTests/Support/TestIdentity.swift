@@ -1,3 +1,4 @@
+// The same helper as in StickyTLSTests.
 import CTLS
 import StickyTLS
 

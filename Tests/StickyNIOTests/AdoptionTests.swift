@@ -1,0 +1,164 @@
+#if NIO
+import NIOCore
+import NIOPosix
+import StickyNIO
+import StickyServer
+import Synchronization
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+@Suite("Paused sockets become channels")
+struct AdoptionTests {
+    /// A handler whose channels note their events and echo.
+    private final class Notes: Sendable {
+        let events = Mutex<[String]>([])
+        let info = Mutex<StickyConnectionInfo?>(nil)
+
+        func handler(group: (any EventLoopGroup)? = nil) -> NIOConnectionHandler {
+            NIOConnectionHandler(group: group) { channel, _ in
+                channel.eventLoop.makeCompletedFuture {
+                    let recorder = Recorder()
+                    recorder.onRead = { context, bytes in
+                        self.info.withLock { $0 = context.stickyConnection }
+                        context.writeAndFlush(NIOAny(bytes), promise: nil)
+                    }
+                    recorder.onEvent = { context, event in
+                        if event is StickyDrainEvent { context.close(promise: nil) }
+                        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+                    }
+                    try channel.pipeline.syncOperations.addHandler(recorder)
+                    let box = NIOLoopBound(recorder, eventLoop: channel.eventLoop)
+                    channel.closeFuture.whenComplete { _ in
+                        self.events.withLock { $0 += box.value.events }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("Events come in order, the prelude before what the socket holds")
+    func order() async throws {
+        let notes = Notes()
+        let handler = notes.handler()
+        let received = try await blocking {
+            let pair = try Loopback()
+            try pair.send(Array("world".utf8))
+            pair.adopt(by: handler, prelude: Array("hello ".utf8))
+            pair.endOutput()
+            return try pair.receiveAll()
+        }
+        #expect(received == Array("hello world".utf8))
+        while try await handler.openChannels() > 0 {}
+        try await handler.shutdown()
+        #expect(
+            notes.events.withLock { $0 } == ["registered", "active", "read", "inputClosed", "outputClosed", "inactive"]
+                || notes.events.withLock { $0 } == ["registered", "active", "read", "inputClosed", "inactive"]
+        )
+    }
+
+    @Test("The facts of the hand-off are found in the pipeline")
+    func facts() async throws {
+        let notes = Notes()
+        let handler = notes.handler()
+        _ = try await blocking {
+            let pair = try Loopback()
+            pair.adopt(by: handler, peer: 5000)
+            try pair.send([1])
+            _ = try pair.receive()
+        }
+        let info = notes.info.withLock { $0 }
+        #expect(info?.peer.description == "127.0.0.2:5000")
+        #expect(info?.local.description == "127.0.0.1:443")
+        #expect(info?.listener == 3 && info?.reason == .rerouted && info?.hops == 0)
+        try await handler.shutdown()
+    }
+
+    @Test("A failed initializer closes the connection")
+    func failedInitializer() async throws {
+        struct No: Error {}
+        let handler = NIOConnectionHandler { channel, _ in channel.eventLoop.makeFailedFuture(No()) }
+        let received = try await blocking {
+            let pair = try Loopback()
+            pair.adopt(by: handler)
+            return try pair.receiveAll()
+        }
+        #expect(received.isEmpty)
+        #expect(try await handler.openChannels() == 0)
+        try await handler.shutdown()
+    }
+
+    @Test("Descriptors that are no stream socket are refused without a trap")
+    func badDescriptors() async throws {
+        let handler = Notes().handler()
+        var pipe: [CInt] = [0, 0]
+        #expect(Glibc.pipe(&pipe) == 0)
+        let datagram = socket(AF_INET, CInt(SOCK_DGRAM.rawValue), 0)
+        for descriptor in [open("/dev/null", O_RDWR), pipe[0], datagram, 1_000_000] {
+            handler.addConnection(
+                PausedSocket(
+                    connection: OwnedConnection(owning: descriptor),
+                    peer: .unix(path: ""),
+                    local: .unix(path: "")
+                )
+            )
+        }
+        #expect(try await handler.openChannels() == 0)
+        close(pipe[1])
+        try await handler.shutdown()
+    }
+
+    @Test("A socket that the peer has reset already does no harm")
+    func reset() async throws {
+        let handler = Notes().handler()
+        try await blocking {
+            let pair = try Loopback()
+            var now = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(pair.client, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+            let pair2 = try Loopback()
+            pair.adopt(by: handler)
+            try pair2.send([1])
+            pair2.adopt(by: handler)
+            _ = try pair2.receive()
+        }
+        while try await handler.openChannels() > 0 {}
+        try await handler.shutdown()
+    }
+
+    @Test("Draining reaches open channels and those that come later")
+    func drains() async throws {
+        let notes = Notes()
+        let handler = notes.handler()
+        let request = DrainRequest(reason: .stopping, deadline: .now + .seconds(10))
+        try await blocking {
+            let early = try Loopback()
+            early.adopt(by: handler)
+            try early.send([1])
+            _ = try early.receive()
+            handler.drain(request)
+            #expect(try early.receiveAll().isEmpty)
+            early.endOutput()
+            let late = try Loopback()
+            late.adopt(by: handler)
+            #expect(try late.receiveAll().isEmpty)
+        }
+        while try await handler.openChannels() > 0 {}
+        try await handler.shutdown()
+        #expect(notes.events.withLock { $0 }.filter { $0 == "drain stopping" }.count == 2)
+    }
+
+    @Test("Health is answered when every loop has turned")
+    func health() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 3)
+        let handler = Notes().handler(group: group)
+        await withCheckedContinuation { continuation in
+            handler.checkHealth { continuation.resume() }
+        }
+        try await group.shutdownGracefully()
+    }
+}
+#endif
