@@ -49,6 +49,10 @@ def client(index):
                 note("moved")
             note("requests")
             fresh = False
+            if "connection: close" in head.lower():
+                # The server is done with this connection, and says so in time.
+                connection.close()
+                connection = None
         except TimeoutError:
             note("hung")
             connection = None
