@@ -83,6 +83,19 @@ let package = Package(
             dependencies: ["StickyServer", "ClusterFixture"],
             swiftSettings: strict
         ),
+        // Each Swift example of README.md and docs/, so that the compiler reads it.
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "StickyServer", "StickyCodable", "StickyTLS", "StickyNIO",
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
+            ],
+            swiftSettings: strict
+        ),
+        // sticky-demo as real processes, with real clients.
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["StickyDemo"], exclude: ["Clients"], swiftSettings: strict),
         .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
         .testTarget(
             name: "StickyDemoTests",

@@ -7,6 +7,7 @@
 // The limit of a connection is the sum of both. Client and server share the thread in `memory`, but only the server's
 // calls are timed, for 32 connections at a stretch.
 #define _GNU_SOURCE
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -221,35 +222,36 @@ static void finish(struct peer *p) {
     free(p);
 }
 
-static void push(struct peer *p) {
+static bool push(struct peer *p) { // false: the connection is broken
     while (p->left > 0) {
         ssize_t sent = send(p->fd, p->rest, p->left < 256 << 10 ? p->left : 256 << 10, MSG_NOSIGNAL);
         if (sent <= 0) {
-            // Only now the readiness to write is of interest. A broken connection shows at the next recv.
+            if (sent == 0 || errno != EAGAIN) return false;
+            // Only now the readiness to write is of interest.
             struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = p};
             epoll_ctl(poller, EPOLL_CTL_MOD, p->fd, &event);
-            return;
+            return true;
         }
         p->rest += sent;
         p->left -= (size_t)sent;
     }
+    return true;
 }
 
 static void serve(struct peer *p) {
     char request[4096];
     if (p->left > 0) {
-        push(p);
+        if (!push(p)) return finish(p);
         if (p->left > 0) return;
     }
     ssize_t count = recv(p->fd, request, sizeof request - 1, 0);
-    if (count < 0) return; // a spurious event
-    if (count == 0) return finish(p);
+    if (count < 0 && errno == EAGAIN) return;
+    if (count <= 0) return finish(p);
     request[count] = 0;
     bool large = strncmp(request, "GET /bytes/", 11) == 0, last = strstr(request, "Connection: close") != NULL;
     p->rest = large ? bulk_answer : hello;
     p->left = large ? bulk_length : sizeof hello - 1;
-    push(p);
-    if (last && p->left == 0) finish(p);
+    if (!push(p) || (last && p->left == 0)) finish(p);
 }
 
 static void tcp(void) {

@@ -66,6 +66,8 @@ int sticky_follow_identity(int32_t thread) {
 }
 
 void sticky_set_dumpable(int dumpable) { prctl(PR_SET_DUMPABLE, dumpable); }
+
+void sticky_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
 #else
 int sticky_follow_identity(int32_t thread) {
     (void)thread;
@@ -73,4 +75,6 @@ int sticky_follow_identity(int32_t thread) {
 }
 
 void sticky_set_dumpable(int dumpable) { (void)dumpable; }
+
+void sticky_name_thread(const char *name) { (void)name; }
 #endif

@@ -287,7 +287,7 @@ struct ConnectionTests {
         #expect(busy.read(3) == [1, 2, 3])
         busy.write([1])
         // On loopback a byte that was sent is there.
-        worker.drain(deadline: .now.advanced(by: .seconds(30)))
+        worker.drain(DrainRequest(reason: .stopping, deadline: .now.advanced(by: .seconds(30))))
         #expect(idle.readAll().isEmpty)
         #expect(idle.tls.serverHasClosed)
         busy.write([2, 3])

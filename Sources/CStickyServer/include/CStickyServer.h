@@ -64,6 +64,9 @@ void sticky_set_dumpable(int dumpable);
 // Makes one thread of this process take over the user and groups that the calling thread has. 0 or -errno.
 int sticky_follow_identity(int32_t thread);
 
+// prctl(2): the calling thread's name in ps and debuggers, at most 15 bytes. Nothing off Linux.
+void sticky_name_thread(const char *name);
+
 // clock_gettime(2): `timespec` is not importable beside every C module.
 uint64_t sticky_monotonic_microseconds(void);
 

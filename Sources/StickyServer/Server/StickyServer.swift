@@ -134,7 +134,7 @@ public final class StickyServer: Sendable {
         let configuration = configuration
         // One element when the master has told everything; the end when the worker has drained.
         let (stages, stage) = AsyncStream.makeStream(of: Void.self)
-        let started = DedicatedThread.start {
+        let started = DedicatedThread.start("sticky-control") {
             ControlLoop(worker, handler: handler, configuration: configuration, onWelcome: { stage.yield() }).run()
             stage.finish()
         }
@@ -264,7 +264,7 @@ public final class StickyServer: Sendable {
 
     private static func onThread(_ body: @escaping @Sendable () throws(StickyServerError) -> Void) async throws {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            let started = DedicatedThread.start {
+            let started = DedicatedThread.start("sticky-master") {
                 do throws(StickyServerError) {
                     try body()
                     continuation.resume()

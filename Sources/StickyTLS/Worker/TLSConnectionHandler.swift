@@ -14,8 +14,11 @@ public protocol TLSConnectionHandler: Sendable {
     /// A message from the master or another worker.
     func clusterMessage(_ message: ClusterMessage)
 
+    /// A request from the master or another worker: the bytes returned are the answer, nil refuses it.
+    func clusterRequest(_ request: ClusterMessage) async -> [UInt8]?
+
     /// The worker stops: no more connections come. Close idle ones and finish what is in progress.
-    func drain(deadline: ContinuousClock.Instant)
+    func drain(_ request: DrainRequest)
 
     /// Asks whether whatever serves connections still turns: call `answer` from there.
     func checkHealth(_ answer: @escaping @Sendable () -> Void)
@@ -28,8 +31,11 @@ extension TLSConnectionHandler {
     /// Ignores the message.
     public func clusterMessage(_ message: ClusterMessage) {}
 
+    /// Refuses.
+    public func clusterRequest(_ request: ClusterMessage) async -> [UInt8]? { nil }
+
     /// Does nothing: connections end by themselves, or at the deadline.
-    public func drain(deadline: ContinuousClock.Instant) {}
+    public func drain(_ request: DrainRequest) {}
 
     /// Answers at once, which shows only that the control thread turns.
     public func checkHealth(_ answer: @escaping @Sendable () -> Void) {

@@ -64,9 +64,14 @@ public struct TLSWorker<Application: TLSConnectionHandler>: ConnectionHandler {
         application.clusterMessage(message)
     }
 
+    /// Passes the request on.
+    public func clusterRequest(_ request: ClusterMessage) async -> [UInt8]? {
+        await application.clusterRequest(request)
+    }
+
     /// Passes the word on. Handshakes in progress end at their own deadline.
-    public func drain(deadline: ContinuousClock.Instant) {
-        application.drain(deadline: deadline)
+    public func drain(_ request: DrainRequest) {
+        application.drain(request)
     }
 
     /// Asks the application.

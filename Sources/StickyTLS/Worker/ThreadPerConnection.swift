@@ -1,5 +1,5 @@
 public import Logging
-internal import StickyServer
+public import StickyServer
 import Synchronization
 
 /// Serves each connection on a thread of its own, with code that blocks.
@@ -79,7 +79,7 @@ public final class ThreadPerConnection: TLSConnectionHandler {
     }
 
     /// Ends connections that wait for a next request; see ``TLSConnection/read(into:)``.
-    public func drain(deadline: ContinuousClock.Instant) {
+    public func drain(_ request: DrainRequest) {
         drainSignal.give()
     }
 

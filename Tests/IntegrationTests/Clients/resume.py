@@ -1,0 +1,20 @@
+"""resume.py PORT VERSION TIMES: whether sessions resume, and on which worker."""
+
+import json
+import sys
+
+from tlsclient import Connection, answer, context, slot
+
+port, version, times = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+made = context(version)
+session = None
+seen = []
+for _ in range(times):
+    connection = Connection(port, made=made, session=session)
+    head, body = connection.get("/whoami", "Connection: close\r\n")
+    told = json.loads(body)
+    seen.append({"slot": slot(head), "resumed": told["tls"]["resumed"], "version": told["tls"]["version"]})
+    # A TLS 1.3 ticket arrives with the answer.
+    session = connection.tls.session
+    connection.close()
+answer({"connections": seen})

@@ -1,0 +1,46 @@
+import Foundation
+import Synchronization
+
+/// Collects what a process prints, line by line, on a thread of its own.
+final class OutputLines: Sendable {
+    private struct State {
+        var bytes = Data()
+        var isComplete = false
+    }
+
+    let pipe = Pipe()
+    private let state = Mutex(State())
+
+    init() {
+        let reading = pipe.fileHandleForReading
+        Thread.detachNewThread { [weak self] in
+            while true {
+                let chunk = reading.availableData
+                guard let self else { return }
+                self.state.withLock { state in
+                    state.bytes.append(chunk)
+                    state.isComplete = chunk.isEmpty
+                }
+                if chunk.isEmpty { return }
+            }
+        }
+    }
+
+    /// Whether the process, and everybody who inherited its output, has closed it.
+    var isComplete: Bool { state.withLock { $0.isComplete } }
+
+    var text: String { state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
+
+    var lines: [String] { text.split(separator: "\n").map(String.init) }
+
+    /// The first line that fits, as soon as it is there.
+    func line(within seconds: Double, _ fits: (String) -> Bool) async throws -> String {
+        var found: String?
+        try await eventually(within: seconds, "a line of output") {
+            found = lines.first(where: fits)
+            return found != nil
+        }
+        guard let found else { throw DemoServer.Failure("no such line") }
+        return found
+    }
+}
