@@ -95,7 +95,11 @@ let package = Package(
         ),
         // sticky-demo as real processes, with real clients.
         .testTarget(
-            name: "IntegrationTests", dependencies: ["StickyDemo"], exclude: ["Clients"], swiftSettings: strict),
+            name: "IntegrationTests",
+            dependencies: ["StickyDemo"],
+            exclude: ["Clients"],
+            swiftSettings: strict
+        ),
         .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
         .testTarget(
             name: "StickyDemoTests",
