@@ -53,7 +53,10 @@ struct ListenAddressTests {
         #expect(code { () throws(StickyServerError) in _ = try ListenAddress(parsing: text) } == .invalidPort)
     }
 
-    @Test("Bad addresses are refused", arguments: ["::1:80", "a:b:80", "unix:", "[no such name]:80", "no such name:80"])
+    @Test(
+        "Bad addresses are refused",
+        arguments: ["::1:80", "a:b:80", "unix:", "[no such name]:80", "no such name:80"]
+    )
     func badAddress(_ text: String) {
         #expect(code { () throws(StickyServerError) in _ = try ListenAddress(parsing: text) } == .invalidAddress)
     }
