@@ -78,9 +78,10 @@ let package = Package(
             path: "Tests/ClusterFixture",
             swiftSettings: strict
         ),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "StickyServerTests",
-            dependencies: ["StickyServer", "ClusterFixture"],
+            dependencies: ["StickyServer", "ClusterFixture", "TestSupport"],
             swiftSettings: strict
         ),
         // Each Swift example of README.md and docs/, so that the compiler reads it.
