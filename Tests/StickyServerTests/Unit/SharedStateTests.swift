@@ -24,9 +24,10 @@ struct SharedStateTests {
     func reentrant() {
         let shared = SharedState()
         let seen = Mutex<[UInt8]>([])
-        shared.observe { name, _ in
-            seen.withLock { $0 += shared.value(name) ?? [] }
-            shared.observe { _, _ in }
+        // Observers live as long as what they observe, and must not keep it alive.
+        shared.observe { [weak shared] name, _ in
+            seen.withLock { $0 += shared?.value(name) ?? [] }
+            shared?.observe { _, _ in }
         }
         shared.set("a", [7])
         #expect(seen.withLock { $0 } == [7])
