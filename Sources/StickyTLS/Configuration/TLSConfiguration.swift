@@ -78,6 +78,11 @@ public struct TLSConfiguration: Sendable {
     /// ``TLSContext`` and ``TLSSession`` know no clock: whoever feeds them keeps this.
     public var handshakeDeadline: Duration = .seconds(10)
 
+    /// A file to which the keys of all sessions are appended, for debugging with a packet analyser. Whoever reads it can
+    /// read all traffic. It is made with mode 0600, is refused when others may read it or when it is a link, and each
+    /// start says that it is on (``TLSEvent/keyLogIsOn(file:)``). No environment variable switches it on.
+    public var insecureKeyLogFile: String?
+
     /// Called for everything that an operator would want to know, on whatever thread it happens; must not block. The
     /// default writes log lines.
     public var onEvent: @Sendable (TLSEvent) -> Void = TLSEvent.log

@@ -39,7 +39,8 @@ public final class TLSContext: Sendable {
             configuration: configuration,
             hosts: hosts,
             tickets: tickets,
-            counters: counters
+            counters: counters,
+            keyLog: try TLSGeneration.keyLog(for: configuration)
         )
         state = Mutex(State(current: generation))
         // Clients will refuse it, but a server that does not start helps nobody.
@@ -130,13 +131,15 @@ public final class TLSContext: Sendable {
                 try check(hosts)
                 var tickets: TicketSealer?
                 if case .fixed(let keys) = configuration.ticketKeys { tickets = try TicketSealer(keys) }
+                let keyLog = try TLSGeneration.keyLog(for: configuration)
                 return state.withLock { state in
                     let next = TLSGeneration(
                         number: state.current.number + 1,
                         configuration: configuration,
                         hosts: hosts,
                         tickets: tickets ?? state.current.tickets,
-                        counters: counters
+                        counters: counters,
+                        keyLog: keyLog
                     )
                     state.current = next
                     return next.number

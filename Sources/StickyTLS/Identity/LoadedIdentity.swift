@@ -15,6 +15,7 @@ final class LoadedIdentity: @unchecked Sendable {
     let names: CertificateNames
     /// The file that the certificate came from.
     let file: String?
+    let staple: OCSPStaple?
 
     /// The kind of key, of which a context holds one each.
     var kind: CInt { EVP_PKEY_get_base_id(key.handle) }
@@ -47,6 +48,12 @@ final class LoadedIdentity: @unchecked Sendable {
                     + "\(file.map { " in \($0)" } ?? ""). Pair them again; the server's own certificate comes first.",
                 file: keyFile
             )
+        }
+        if let source = identity.ocspResponse?.source {
+            let response = try files.read(source, what: "OCSP response")
+            staple = try OCSPStaple(response, for: leaf.handle, file: source.file)
+        } else {
+            staple = nil
         }
         self.names = CertificateNames(leaf.handle)
         self.leaf = leaf

@@ -17,6 +17,10 @@ public struct TLSIdentity: Sendable {
     let privateKey: Source?
     let passphrase: String?
 
+    /// An OCSP response in DER (RFC 6960) for the certificate, which goes to clients that ask for it, until its
+    /// `nextUpdate`. Renew the file before that, and reload.
+    public var ocspResponse: TLSFile?
+
     /// Certificates and key in two files, as certbot's `fullchain.pem` and `privkey.pem`.
     ///
     /// - Parameters:

@@ -29,6 +29,7 @@ public final class TLSReloader: Sendable {
         var seen: [String: Stamp?] = [:]
         var changed: Int64?
         var warned: [TLSServedCertificate: Int] = [:]
+        var expiredStaples: Set<String> = []
     }
 
     private let context: TLSContext
@@ -78,6 +79,7 @@ public final class TLSReloader: Sendable {
         // The event tells what was wrong.
         if isDue { try? context.reload() }
         warn(at: configuration.clock.wall(), configuration)
+        warnOfStaples(at: configuration.clock.wall(), configuration)
     }
 
     private func warn(at now: Int64, _ configuration: TLSConfiguration) {
@@ -86,6 +88,15 @@ public final class TLSReloader: Sendable {
             guard let step = days < 0 ? -1 : TLSReloader.warningDays.last(where: { days <= $0 }) else { continue }
             let isNew = state.withLock { $0.warned.updateValue(step, forKey: certificate) != step }
             if isNew { configuration.onEvent(.certificateExpires(names: certificate.names, days: days)) }
+        }
+    }
+
+    private func warnOfStaples(at now: Int64, _ configuration: TLSConfiguration) {
+        for staple in context.current.hosts.identities.compactMap(\.staple) where now >= staple.nextUpdate {
+            let isNew = state.withLock {
+                $0.expiredStaples.insert("\(staple.file ?? "") \(staple.nextUpdate)").inserted
+            }
+            if isNew { configuration.onEvent(.stapleExpired(file: staple.file)) }
         }
     }
 

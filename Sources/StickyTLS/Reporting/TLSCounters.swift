@@ -73,6 +73,8 @@ public struct TLSCounts: Sendable {
     public internal(set) var unknownNames = 0
     /// Hellos without a name.
     public internal(set) var missingNames = 0
+    /// OCSP responses that were sent.
+    public internal(set) var staplesSent = 0
     /// Clients that spoke plain HTTP.
     public internal(set) var plainHTTP = 0
     /// KeyUpdate messages that were received.

@@ -15,7 +15,7 @@ public enum TLSEvent: Sendable, CustomStringConvertible {
     case certificateExpires(names: [String], days: Int)
     /// Something is wrong with a certificate that is served nevertheless, because it was there at the start.
     case certificateProblem(TLSError)
-    /// An OCSP response is not sent any more, because it has expired.
+    /// An OCSP response has expired and is not sent any more.
     case stapleExpired(file: String?)
     /// The keys of all sessions are written to a file: whoever reads it can read all traffic.
     case keyLogIsOn(file: String)

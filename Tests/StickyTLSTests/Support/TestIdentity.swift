@@ -108,6 +108,34 @@ struct TestIdentity: Sendable {
         }
     }
 
+    /// An OCSP response of this authority, which says that the certificate is good.
+    func ocspResponse(for identity: TestIdentity, until: Int) -> [UInt8] {
+        withObjects { issuer, key in
+            identity.withObjects { certificate, _ in
+                let basic = OCSP_BASICRESP_new()
+                defer { OCSP_BASICRESP_free(basic) }
+                let now = X509_gmtime_adj(nil, -60)
+                let later = X509_gmtime_adj(nil, until)
+                defer {
+                    ASN1_STRING_free(now)
+                    ASN1_STRING_free(later)
+                }
+                let id = OCSP_cert_to_id(EVP_sha1(), certificate, issuer)
+                defer { OCSP_CERTID_free(id) }
+                OCSP_basic_add1_status(basic, id, V_OCSP_CERTSTATUS_GOOD, 0, nil, now, later)
+                OCSP_basic_sign(basic, issuer, key, EVP_sha256(), nil, 0)
+                let response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic)
+                defer { OCSP_RESPONSE_free(response) }
+                var bytes = [UInt8](repeating: 0, count: Int(i2d_OCSP_RESPONSE(response, nil)))
+                bytes.withUnsafeMutableBufferPointer { buffer in
+                    var position = buffer.baseAddress
+                    _ = i2d_OCSP_RESPONSE(response, &position)
+                }
+                return bytes
+            }
+        }
+    }
+
     /// The key, encrypted with a passphrase.
     func encryptedKey(passphrase: String) -> [UInt8] {
         let key = privateKeyPEM.withUnsafeBytes { text in
