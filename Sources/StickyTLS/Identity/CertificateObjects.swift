@@ -21,6 +21,10 @@ struct Certificate: ~Copyable {
         self.handle = handle
     }
 
+    init(owning handle: OpaquePointer) {
+        self.handle = handle
+    }
+
     deinit {
         X509_free(handle)
     }
@@ -42,6 +46,13 @@ struct CertificateStack: ~Copyable {
         }
         self.handle = handle
     }
+
+    init(owning handle: OpaquePointer) {
+        self.handle = handle
+    }
+
+    /// Frees the certificates, by the end of the value.
+    consuming func discardAll() {}
 
     func append(_ certificate: consuming Certificate) throws(TLSError) {
         let pointer = certificate.relinquish()

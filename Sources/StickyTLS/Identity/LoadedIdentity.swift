@@ -21,6 +21,18 @@ final class LoadedIdentity: @unchecked Sendable {
     var kind: CInt { EVP_PKEY_get_base_id(key.handle) }
 
     init(_ identity: TLSIdentity, files: TLSFileReader = TLSFileReader()) throws(TLSError) {
+        if identity.isPKCS12 {
+            let file = identity.certificates.file
+            let contents = try files.read(identity.certificates, what: "PKCS#12 file")
+            let found = try PKCS12File(contents, passphrase: identity.passphrase, file: file)
+            leaf = Certificate(owning: found.leaf)
+            key = PrivateKey(owning: found.key)
+            chain = if let chain = found.chain { CertificateStack(owning: chain) } else { try CertificateStack() }
+            names = CertificateNames(found.leaf)
+            staple = try LoadedIdentity.staple(of: identity, for: found.leaf, files)
+            self.file = file
+            return
+        }
         let certificateText = try LoadedIdentity.load(identity.certificates, what: "certificate", files)
         let file = identity.certificates.file
         let blocks = PEMBlocks(certificateText).blocks
@@ -49,17 +61,22 @@ final class LoadedIdentity: @unchecked Sendable {
                 file: keyFile
             )
         }
-        if let source = identity.ocspResponse?.source {
-            let response = try files.read(source, what: "OCSP response")
-            staple = try OCSPStaple(response, for: leaf.handle, file: source.file)
-        } else {
-            staple = nil
-        }
+        staple = try LoadedIdentity.staple(of: identity, for: leaf.handle, files)
         self.names = CertificateNames(leaf.handle)
         self.leaf = leaf
         self.chain = chain
         self.key = key
         self.file = file
+    }
+
+    private static func staple(
+        of identity: TLSIdentity,
+        for certificate: OpaquePointer,
+        _ files: TLSFileReader
+    ) throws(TLSError) -> OCSPStaple? {
+        guard let source = identity.ocspResponse?.source else { return nil }
+        let response = try files.read(source, what: "OCSP response")
+        return try OCSPStaple(response, for: certificate, file: source.file)
     }
 
     private static func key(
