@@ -58,8 +58,9 @@ public final class NIOConnectionHandler: ConnectionHandler {
         setup = ChannelSetup(tls: tls, logger: logger, initializer: initializer)
     }
 
-    /// Remembers the worker's place. Called by the server.
+    /// Remembers the worker's place, and takes the master's ticket keys. Called by the server.
     public func start(_ worker: Worker) async throws {
+        setup.tls?.attach(to: worker)
         place.withLock { $0 = (worker.slot, worker.generation) }
     }
 
