@@ -83,7 +83,9 @@ struct AdoptionTests {
     @Test("A failed initializer closes the connection", arguments: NIOTransport.allCases)
     func failedInitializer(transport: NIOTransport) async throws {
         struct No: Error {}
-        let handler = NIOConnectionHandler(transport: transport) { channel, _ in channel.eventLoop.makeFailedFuture(No()) }
+        let handler = NIOConnectionHandler(transport: transport) { channel, _ in
+            channel.eventLoop.makeFailedFuture(No())
+        }
         let received = try await blocking {
             let pair = try Loopback()
             pair.adopt(by: handler)

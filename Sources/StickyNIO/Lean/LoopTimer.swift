@@ -117,7 +117,7 @@ struct TimerHeap {
         var position = start
         while true {
             var least = position
-            for child in position * 2 + 1 ... position * 2 + 2 where child < heap.count {
+            for child in position * 2 + 1...position * 2 + 2 where child < heap.count {
                 if Self.isBefore(heap[child], heap[least]) { least = child }
             }
             guard least != position else { return }

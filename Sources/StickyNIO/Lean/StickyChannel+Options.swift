@@ -87,7 +87,9 @@ extension StickyChannel {
             if value, !had { readIfWanted() }
         case (_ as ChannelOptions.Types.AllowRemoteHalfClosureOption, let value as Bool):
             allowsHalfClosure = value
-        case (_ as ChannelOptions.Types.WriteBufferWaterMarkOption, let value as ChannelOptions.Types.WriteBufferWaterMark):
+        case (
+            _ as ChannelOptions.Types.WriteBufferWaterMarkOption, let value as ChannelOptions.Types.WriteBufferWaterMark
+        ):
             waterMark = value
             waterMarkChanged()
         case (_ as ChannelOptions.Types.MaxMessagesPerReadOption, let value as UInt):
@@ -102,7 +104,12 @@ extension StickyChannel {
         case (let option as ChannelOptions.Types.SocketOption, var value as SocketOptionValue):
             let length = socklen_t(MemoryLayout<SocketOptionValue>.size)
             let status = setsockopt(
-                descriptor, option.optionLevel.rawValue, option.optionName.rawValue, &value, length)
+                descriptor,
+                option.optionLevel.rawValue,
+                option.optionName.rawValue,
+                &value,
+                length
+            )
             guard status == 0 else { throw IOError(errnoCode: errno, reason: "setsockopt") }
         default:
             throw ChannelError.operationUnsupported
@@ -131,7 +138,12 @@ extension StickyChannel {
             var value: SocketOptionValue = 0
             var length = socklen_t(MemoryLayout<SocketOptionValue>.size)
             let status = getsockopt(
-                descriptor, option.optionLevel.rawValue, option.optionName.rawValue, &value, &length)
+                descriptor,
+                option.optionLevel.rawValue,
+                option.optionName.rawValue,
+                &value,
+                &length
+            )
             guard status == 0 else { throw IOError(errnoCode: errno, reason: "getsockopt") }
             return value
         default:

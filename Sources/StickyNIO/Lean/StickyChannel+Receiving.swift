@@ -76,7 +76,7 @@ extension StickyChannel: LoopSource {
         if session == nil, let buffer = receiveAllocator?.buffer(allocator: byteBufferAllocator) {
             capacity = max(1, min(capacity, buffer.writableBytes))
         }
-        let count = recv(descriptor, shared.input.baseAddress, capacity, 0)
+        let count = recv(descriptor, shared.input.baseAddress, capacity, CInt(MSG_DONTWAIT))
         if count > 0 {
             // Less than there is room for: that was all, and the next edge announces more. Not so after an error, which
             // only a further call tells.

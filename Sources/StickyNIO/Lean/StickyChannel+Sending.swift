@@ -9,6 +9,7 @@ internal import Synchronization
 extension StickyChannel {
     /// So much less is copied than kept where it is.
     private static let smallRest = 16_384
+    private static let sendFlags = CInt(MSG_NOSIGNAL | MSG_DONTWAIT)
     /// Bursts of one turn.
     private static let mostBursts = 8
 
@@ -176,9 +177,9 @@ extension StickyChannel {
     func transmit(_ block: OutputBlock) {
         guard block.count > 0, !isBlocked else { return }
         let bytes = block.bytes
-        var sent = send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL))
+        var sent = send(descriptor, bytes.baseAddress, bytes.count, Self.sendFlags)
         while sent < 0, errno == EINTR {
-            sent = send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL))
+            sent = send(descriptor, bytes.baseAddress, bytes.count, Self.sendFlags)
         }
         if sent == bytes.count {
             block.clear()

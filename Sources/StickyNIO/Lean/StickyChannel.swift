@@ -98,7 +98,10 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
     // Options.
     var autoRead = true
     var allowsHalfClosure = true
-    var waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: StickyChannel.burst / 2, high: 2 * StickyChannel.burst)
+    var waterMark = ChannelOptions.Types.WriteBufferWaterMark(
+        low: StickyChannel.burst / 2,
+        high: 2 * StickyChannel.burst
+    )
     var messagesPerRead = 4
     var receiveAllocator: (any RecvByteBufferAllocator)?
     var byteBufferAllocator = ByteBufferAllocator()
@@ -164,6 +167,10 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
 
     /// Takes the socket into the loop. On the loop.
     func adopt(prelude: [UInt8]) {
+        // What comes with a lease comes from the master, which accepted it. Others are looked at.
+        guard lease != nil || ChannelSetup.isStreamSocket(descriptor) else {
+            return abandon("its descriptor is no stream socket")
+        }
         if let context = setup.tls {
             do throws(TLSError) {
                 session = try TLSSession(context)

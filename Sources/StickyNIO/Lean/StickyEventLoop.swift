@@ -128,7 +128,12 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     func watch(_ source: any LoopSource, _ descriptor: CInt, _ events: UInt32) -> SourceTable.Place? {
         let place = sources.add(source)
         let status = sticky_epoll_add(
-            epoll.number, descriptor, events | STICKY_EPOLL_EDGE, place.index, place.generation)
+            epoll.number,
+            descriptor,
+            events | STICKY_EPOLL_EDGE,
+            place.index,
+            place.generation
+        )
         guard status == 0 else {
             sources.remove(place)
             errno = -status
@@ -139,7 +144,12 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
 
     func rewatch(_ place: SourceTable.Place, _ descriptor: CInt, _ events: UInt32) {
         _ = sticky_epoll_modify(
-            epoll.number, descriptor, events | STICKY_EPOLL_EDGE, place.index, place.generation)
+            epoll.number,
+            descriptor,
+            events | STICKY_EPOLL_EDGE,
+            place.index,
+            place.generation
+        )
     }
 
     /// Before the descriptor is closed: another process may still hold the socket, and the set would keep it.
