@@ -80,9 +80,10 @@ let package = Package(
             path: "Tests/ClusterFixture",
             swiftSettings: strict
         ),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "StickyServerTests",
-            dependencies: ["StickyServer", "ClusterFixture"],
+            dependencies: ["StickyServer", "ClusterFixture", "TestSupport"],
             swiftSettings: strict
         ),
         // Each Swift example of README.md and docs/, so that the compiler reads it.
@@ -97,7 +98,11 @@ let package = Package(
         ),
         // sticky-demo as real processes, with real clients.
         .testTarget(
-            name: "IntegrationTests", dependencies: ["StickyDemo"], exclude: ["Clients"], swiftSettings: strict),
+            name: "IntegrationTests",
+            dependencies: ["StickyDemo"],
+            exclude: ["Clients"],
+            swiftSettings: strict
+        ),
         .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
         .testTarget(
             name: "StickyDemoTests",

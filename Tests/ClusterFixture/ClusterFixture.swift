@@ -31,6 +31,13 @@ struct ClusterFixture {
     }
 
     private static func runMaster(_ server: StickyServer) async throws {
+        try server.share(Array("shared by \(getpid())".utf8), as: "note")
+        server.onRequest { request in
+            let text = String(decoding: request.payload, as: UTF8.self)
+            if text == "refuse" { return nil }
+            if text == "slow" { try? await Task.sleep(for: .seconds(60)) }
+            return Array("master heard \(text) from \(request.sender.map(String.init) ?? "nobody")".utf8)
+        }
         let events = server.events(.all)
         let printing = Task {
             for await event in events { await handle(event, server) }
@@ -113,6 +120,15 @@ struct Options: Sendable {
         case "reroute": configuration.whenUnavailable = .reroute
         default: configuration.whenUnavailable = .waitThenReroute(patience)
         }
+        configuration.backoff.base = .milliseconds(number("backoff", 100))
+        configuration.backoff.maximum = .milliseconds(number("backoff-max", 30_000))
+        configuration.backoff.parking = .milliseconds(number("parking", 60_000))
+        configuration.heartbeat.interval = .milliseconds(number("beat", 1000))
+        configuration.heartbeat.lateAfter = .milliseconds(number("late", 5000))
+        configuration.heartbeat.hungAfter = .milliseconds(number("hung", 30_000))
+        configuration.heartbeat.abortGrace = .milliseconds(number("abort-grace", 5000))
+        configuration.recycling.afterConnections = values["recycle-after"].flatMap { Int($0) }
+        configuration.maximumDrainingGenerations = number("generations", 3)
         configuration.privileges.allowsRoot = values["root"] != "no"
         configuration.privileges.user = values["user"]
         if values["key"] == "fixed" { configuration.routing.key = Array(0..<16) }

@@ -27,8 +27,9 @@ struct LineConnection: ~Copyable {
         return descriptor
     }
 
-    /// Nil at end of file, or when `stop` holds and nothing has come.
-    mutating func readLine(until stop: () -> Bool) -> String? {
+    /// Nil at end of file, or when nothing has come and `stop` holds, which is told for how long.
+    mutating func readLine(until stop: (Duration) -> Bool) -> String? {
+        let began = ContinuousClock.now
         while true {
             if let end = buffer.firstIndex(of: 10) {
                 let line = String(decoding: buffer[..<end], as: UTF8.self)
@@ -37,7 +38,7 @@ struct LineConnection: ~Copyable {
             }
             var set = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let ready = poll(&set, 1, 20)
-            if ready == 0, stop() { return nil }
+            if ready == 0, stop(ContinuousClock.now - began) { return nil }
             guard ready > 0 else { continue }
             var chunk = [UInt8](repeating: 0, count: 4096)
             let count = read(descriptor, &chunk, chunk.count)

@@ -7,6 +7,13 @@ import Glibc
 import Darwin
 #endif
 
+/// What came by message.
+final class Log: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    func withLock<R>(_ body: (inout sending [String]) -> sending R) -> R { lines.withLock(body) }
+}
+
 /// Serves each connection on a thread of its own, line by line.
 ///
 /// `who` answers slot, generation, pid and reason; `echo TEXT`; `addresses`; `sleep MS`; `crash`; `exit CODE`;
@@ -15,8 +22,10 @@ import Darwin
 final class LineHandler: ConnectionHandler {
     private let options: Options
     private let worker = Mutex<Worker?>(nil)
-    private let heard = Mutex<[String]>([])
+    private let heard = Log()
     private let draining = Atomic<Bool>(false)
+    /// Told to behave as if whatever serves connections were in an endless loop.
+    private let stuck = Atomic<Bool>(false)
 
     init(options: Options) {
         self.options = options
@@ -24,9 +33,17 @@ final class LineHandler: ConnectionHandler {
 
     func start(_ worker: Worker) async throws {
         self.worker.withLock { $0 = worker }
+        let news = worker.bus.subscribe(to: "news")
+        Task { [heard] in
+            for await item in news {
+                heard.withLock { $0.append("news:\(String(decoding: item, as: UTF8.self))") }
+            }
+        }
         if options["boot"] == "crash" { fatalError("told to crash at boot") }
         if options["boot"] == "fail" { throw BootFailure() }
         if options["boot"] == "exit" { exit(3) }
+        // As long as the file exists; for reloads that meet a program which has become bad.
+        if let file = options["bad-while"], access(file, F_OK) == 0 { throw BootFailure() }
         if options["boot"] == "hang" { try await Task.sleep(for: .seconds(1000)) }
         // One slot alone fails, as long as the file exists.
         if options["boot"] == "fail-slot-1", worker.slot == 1 { throw BootFailure() }
@@ -68,6 +85,15 @@ final class LineHandler: ConnectionHandler {
         heard.withLock { $0.append("\(text)(\(message.payload.count))") }
     }
 
+    func checkHealth(_ answer: @escaping @Sendable () -> Void) {
+        if !stuck.load(ordering: .relaxed) { answer() }
+    }
+
+    func clusterRequest(_ request: ClusterMessage) async -> [UInt8]? {
+        let text = String(decoding: request.payload, as: UTF8.self)
+        return text == "refuse" ? nil : Array("worker heard \(text)".utf8)
+    }
+
     func drain(_ request: DrainRequest) {
         draining.store(true, ordering: .relaxed)
     }
@@ -79,7 +105,12 @@ final class LineHandler: ConnectionHandler {
         pause: (CInt, [UInt8]) -> PausedSocket
     ) {
         guard let worker = worker.withLock({ $0 }) else { return }
-        while let line = connection.readLine(until: { draining.load(ordering: .relaxed) }) {
+        var served = 0
+        // A client that has just come and not spoken yet is no idle one: it has been told that somebody listens.
+        while let line = connection.readLine(until: { waited in
+            draining.load(ordering: .relaxed) && (served > 0 || waited > .seconds(2))
+        }) {
+            served += 1
             let words = line.split(separator: " ", maxSplits: 2).map(String.init)
             switch words.first {
             case "who":
@@ -114,6 +145,23 @@ final class LineHandler: ConnectionHandler {
                     complain("rehome: \(error)")
                 }
                 return
+            case "ask" where words.count == 3:
+                connection.write(ask(worker, words[1], Array(words[2].utf8)) + "\n")
+            case "shared":
+                connection.write(String(decoding: worker.shared.value("note") ?? [], as: UTF8.self) + "\n")
+            case "publish" where words.count == 3:
+                connection.write(publish(worker, words[1], Array(words[2].utf8)) + "\n")
+            case "garbage":
+                // Descriptor 3 is the control socket.
+                let nonsense = [UInt8](repeating: 0xa5, count: 100)
+                _ = nonsense.withUnsafeBytes { Glibc.write(3, $0.baseAddress, $0.count) }
+                connection.write("sent\n")
+            case "spin":
+                connection.write("spinning\n")
+                stuck.store(true, ordering: .relaxed)
+            case "big" where words.count == 3:
+                let payload = [UInt8](repeating: 0x62, count: Int(words[2]) ?? 0)
+                connection.write(tell(worker, words[1], payload) + "\n")
             case "recycle":
                 worker.requestReplacement()
                 connection.write("recycling\n")
@@ -134,6 +182,28 @@ final class LineHandler: ConnectionHandler {
         } catch {
             return "error \(error.code)"
         }
+    }
+
+    private func ask(_ worker: Worker, _ to: String, _ payload: [UInt8]) -> String {
+        let result = Mutex<String?>(nil)
+        Task {
+            let target: MessageTarget = to == "master" ? .master : .slot(Int(to) ?? 0)
+            do {
+                let answer = try await worker.request(payload, to: target, timeout: .milliseconds(500))
+                result.withLock { $0 = String(decoding: answer, as: UTF8.self) }
+            } catch let error as StickyServerError {
+                result.withLock { $0 = "error \(error.code)" }
+            }
+        }
+        while true {
+            if let text = result.withLock({ $0 }) { return text }
+            usleep(1000)
+        }
+    }
+
+    private func publish(_ worker: Worker, _ topic: String, _ payload: [UInt8]) -> String {
+        Task { try? await worker.bus.publish(payload, on: topic) }
+        return "published"
     }
 
     private func flood(_ worker: Worker, _ count: Int, _ bytes: Int) -> String {

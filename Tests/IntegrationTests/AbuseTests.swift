@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("What no server likes", .serialized)
@@ -84,6 +85,17 @@ struct AbuseTests {
             ProcessTree.descriptors(server.master) <= before
         }
         #expect(server.workers.count == 2)
+        #expect(try await server.stop() == 0)
+    }
+
+    @Test("A server that nobody asks anything uses next to no CPU (R7)")
+    func idle() async throws {
+        let server = try await DemoServer(workers: 2)
+        try await spreadOverBoth(server)
+        let before = ProcessTree.cpuTime(below: server.master)
+        try await Task.sleep(for: .seconds(3))
+        // The clock ticks in steps of 0.01 s, and there are three processes. A spin would show 3 s.
+        #expect(ProcessTree.cpuTime(below: server.master) - before < 0.2)
         #expect(try await server.stop() == 0)
     }
 

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("The demo's command line", .serialized)
 struct CommandLineTests {
     private func demo(_ arguments: [String]) async throws -> Command {
-        try await Command.run([try DemoServer.executable("sticky-demo").path()] + arguments)
+        try await Command.run([try builtExecutable("sticky-demo").path()] + arguments)
     }
 
     @Test("--help teaches every option")

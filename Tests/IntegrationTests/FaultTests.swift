@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Faults of the demo's workers", .serialized)
@@ -120,6 +121,6 @@ struct FaultTests {
             let address = "127.0.0.\(last)"
             if try await WhoAmI.ask(server, ["--interface", address]).slot != slot { return address }
         }
-        throw DemoServer.Failure("no address belongs to another slot")
+        throw TestFailure("no address belongs to another slot")
     }
 }

@@ -14,6 +14,9 @@ struct OutboundQueue {
     /// What has not been sent.
     var pending: [[UInt8]] { Array(frames[next...]) }
 
+    /// Frames that wait, and places of those that were sent and not dropped yet.
+    var keptFrames: Int { frames.count }
+
     /// Whether so many more bytes fit.
     func hasRoom(for count: Int) -> Bool { byteCount + count <= limit }
 
@@ -26,7 +29,10 @@ struct OutboundQueue {
     mutating func flush(_ send: ([UInt8]) -> ControlSocket.Outcome) -> ControlSocket.Outcome {
         while next < frames.count {
             let outcome = send(frames[next])
-            guard outcome == .done else { return outcome }
+            guard outcome == .done else {
+                dropSent()
+                return outcome
+            }
             byteCount -= frames[next].count
             frames[next] = []
             next += 1
@@ -34,5 +40,12 @@ struct OutboundQueue {
         frames.removeAll(keepingCapacity: true)
         next = 0
         return .done
+    }
+
+    /// A queue that is never empty must not grow either; by halves, so that each frame is moved about once.
+    private mutating func dropSent() {
+        guard next >= 64, next >= frames.count - next else { return }
+        frames.removeFirst(next)
+        next = 0
     }
 }

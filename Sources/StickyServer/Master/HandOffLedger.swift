@@ -16,7 +16,7 @@ struct HandOffLedger: ~Copyable, Sendable {
     /// The worker owns the oldest `count` sockets: this process's copies are closed. False when the worker claims more
     /// than it was sent.
     mutating func receipt(_ count: Int) -> Bool {
-        guard count <= sent.count else { return false }
+        guard (0...sent.count).contains(count) else { return false }
         for _ in 0..<count {
             guard let held = sent.popFirst() else { return false }
             held.takeSocket().release()

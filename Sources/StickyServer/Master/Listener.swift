@@ -149,6 +149,15 @@ final class Listener {
                     + (known.isEmpty ? "there is none at all" : "there are \(known)")
             )
         }
+        var isListening: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        let status = getsockopt(found.descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &length)
+        guard status == 0, isListening == 1 else {
+            throw StickyServerError(
+                .listenFailed,
+                "descriptor \(found.descriptor), handed over as «\(found.name)», is no listening socket"
+            )
+        }
         return found.descriptor
     }
 

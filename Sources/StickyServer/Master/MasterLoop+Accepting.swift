@@ -2,14 +2,14 @@ internal import Logging
 
 extension MasterLoop {
     /// How many connections one listener may bring before the workers are served.
-    private static let batch = 64
+    static let batch = 64
     /// How long the master leaves the backlog alone when the system is out of descriptors or memory.
     private static let resourcePause: Duration = .milliseconds(100)
 
-    func acceptConnections(_ listener: Listener) {
+    func acceptConnections(_ listener: Listener, atMost limit: Int = MasterLoop.batch) {
         guard stop == nil else { return }
         let now = clock.now
-        for _ in 0..<Self.batch {
+        for _ in 0..<limit {
             guard heldSockets < configuration.limits.held else {
                 pauseAccepting(.holdingTooMany, because: .holdingTooMany)
                 return

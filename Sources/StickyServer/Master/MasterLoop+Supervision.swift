@@ -257,7 +257,9 @@ extension MasterLoop {
             return
         }
         // What the backlog holds has been accepted as far as its clients know.
-        if hasServed { for listener in listeners { acceptConnections(listener) } }
+        if hasServed {
+            for listener in listeners { acceptConnections(listener, atMost: configuration.limits.held) }
+        }
         flushSlots()
         for listener in listeners { listener.removeFile() }
         listeners = []

@@ -20,17 +20,17 @@ final class RequestTable: Sendable {
             state.next &+= 1
             return state.next
         }
-        let limit = Task {
-            try await Task.sleep(for: timeout)
-            fail(
-                number,
-                StickyServerError(.requestTimedOut, "no answer within \(timeout)")
-            )
-        }
-        defer { limit.cancel() }
+        var limit: Task<Void, any Error>?
+        defer { limit?.cancel() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: Waiting) in
                 state.withLock { $0.waiting[number] = continuation }
+                // A cancellation before this found nobody who waits, and so would a limit that ran already.
+                guard !Task.isCancelled else { return fail(number, CancellationError()) }
+                limit = Task {
+                    try await Task.sleep(for: timeout)
+                    fail(number, StickyServerError(.requestTimedOut, "no answer within \(timeout)"))
+                }
                 Task {
                     do { try await send(number) } catch { self.fail(number, error) }
                 }

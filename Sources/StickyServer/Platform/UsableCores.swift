@@ -18,7 +18,7 @@ enum UsableCores {
     /// A quota of 150 % buys two processes that run three quarters of the time, not one that leaves a half unused.
     static func cores(quota: Int, period: Int) -> Int? {
         guard quota > 0, period > 0 else { return nil }
-        return max(1, (quota + period - 1) / period)
+        return quota / period + (quota % period == 0 ? 0 : 1)
     }
 
     private static func quotaV2() -> Int? {

@@ -25,7 +25,8 @@ struct RecyclingLimits: Sendable {
     /// `chance` is uniform in 0 ..< 1.
     init(_ policy: RecyclingPolicy, chance: Double) {
         let share = 1 - min(max(policy.jitter, 0), 1) * chance
-        connections = policy.afterConnections.map { max(1, Int(Double($0) * share)) }
+        // The largest counts have no exact Double, and one next to Int.max rounds beyond it.
+        connections = policy.afterConnections.map { max(1, Int(exactly: (Double($0) * share).rounded(.down)) ?? $0) }
         time = policy.afterTime.map { $0 * share }
         // Memory differs between workers by itself.
         memory = policy.aboveMemory

@@ -22,7 +22,7 @@ struct ServiceManager: Sendable {
         let isMeant = read("WATCHDOG_PID").flatMap { pid_t($0) }.map { $0 == pid } ?? true
         let limit = read("WATCHDOG_USEC").flatMap { Int64($0) }
         // Half the limit, as sd_watchdog_enabled(3) advises.
-        watchdogInterval = isMeant ? limit.flatMap { $0 > 0 ? .microseconds($0 / 2) : nil } : nil
+        watchdogInterval = isMeant ? limit.flatMap { $0 > 0 ? .microseconds(max(1, $0 / 2)) : nil } : nil
     }
 
     init() {
@@ -41,8 +41,22 @@ struct ServiceManager: Sendable {
         guard number >= 0 else { return }
         defer { Libc.close(number) }
         _ = sticky_set_cloexec(number, 1)
-        _ = SocketAddress.unix(path: notifyPath).withNative { address, length in
+        _ = Self.withNative(notifyPath) { address, length in
             sendto(number, text, text.count, CInt(MSG_DONTWAIT), address, length)
+        }
+    }
+
+    /// Calls `body` with the address of the notification socket; nil when the path is too long. An abstract name has a
+    /// zero in place of its `@`, and its length ends it (unix(7)).
+    private static func withNative<R>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R? {
+        SocketAddress.unix(path: path).withNative { address, length in
+            guard path.hasPrefix("@") else { return body(address, length) }
+            var native = UnsafeRawPointer(address).loadUnaligned(as: sockaddr_un.self)
+            native.sun_path.0 = 0
+            let nameLength = (MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2) + path.utf8.count
+            return withUnsafePointer(to: &native) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(nameLength)) }
+            }
         }
     }
 

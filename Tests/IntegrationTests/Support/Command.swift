@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A program that was run to its end.
@@ -28,7 +29,7 @@ struct Command {
             try await eventually(within: seconds, "\(arguments.joined(separator: " ")) ends") { !process.isRunning }
         } catch {
             process.terminate()
-            throw DemoServer.Failure("\(error): \(output.text) \(errors.text)")
+            throw TestFailure("\(error): \(output.text) \(errors.text)")
         }
         try await eventually(within: 10, "the output is read") { output.isComplete && errors.isComplete }
         return Command(status: process.terminationStatus, output: output.text, errors: errors.text)
@@ -43,7 +44,7 @@ struct Command {
     ) async throws -> Result {
         let script = DemoServer.root.appending(path: "Tests/IntegrationTests/Clients/\(name).py").path()
         let command = try await run(["python3", script] + arguments, within: seconds)
-        guard command.status == 0 else { throw DemoServer.Failure("\(name): \(command.output)\(command.errors)") }
+        guard command.status == 0 else { throw TestFailure("\(name): \(command.output)\(command.errors)") }
         return try JSONDecoder().decode(type, from: Data(command.output.utf8))
     }
 

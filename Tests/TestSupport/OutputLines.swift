@@ -1,17 +1,17 @@
-import Foundation
+public import Foundation
 import Synchronization
 
 /// Collects what a process prints, line by line, on a thread of its own.
-final class OutputLines: Sendable {
+public final class OutputLines: Sendable {
     private struct State {
         var bytes = Data()
         var isComplete = false
     }
 
-    let pipe = Pipe()
+    public let pipe = Pipe()
     private let state = Mutex(State())
 
-    init() {
+    public init() {
         let reading = pipe.fileHandleForReading
         Thread.detachNewThread { [weak self] in
             while true {
@@ -27,20 +27,20 @@ final class OutputLines: Sendable {
     }
 
     /// Whether the process, and everybody who inherited its output, has closed it.
-    var isComplete: Bool { state.withLock { $0.isComplete } }
+    public var isComplete: Bool { state.withLock { $0.isComplete } }
 
-    var text: String { state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
+    public var text: String { state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
 
-    var lines: [String] { text.split(separator: "\n").map(String.init) }
+    public var lines: [String] { text.split(separator: "\n").map(String.init) }
 
     /// The first line that fits, as soon as it is there.
-    func line(within seconds: Double, _ fits: (String) -> Bool) async throws -> String {
+    public func line(within seconds: Double, _ fits: (String) -> Bool) async throws -> String {
         var found: String?
         try await eventually(within: seconds, "a line of output") {
             found = lines.first(where: fits)
             return found != nil
         }
-        guard let found else { throw DemoServer.Failure("no such line") }
+        guard let found else { throw TestFailure("no such line") }
         return found
     }
 }

@@ -1,0 +1,35 @@
+import Synchronization
+import Testing
+
+@testable import StickyServer
+
+@Suite("Shared state")
+struct SharedStateTests {
+    @Test("The last value of a name counts, and observers see every change")
+    func values() {
+        let shared = SharedState()
+        let seen = Mutex<[String]>([])
+        #expect(shared.value("keys") == nil)
+        shared.set("keys", [1])
+        shared.observe { name, value in seen.withLock { $0.append("\(name) \(value)") } }
+        shared.set("keys", [2])
+        shared.set("", [])
+        #expect(shared.value("keys") == [2])
+        #expect(shared.value("") == [])
+        #expect(shared.value("other") == nil)
+        #expect(seen.withLock { $0 } == ["keys [2]", " []"])
+    }
+
+    @Test("An observer may read and observe")
+    func reentrant() {
+        let shared = SharedState()
+        let seen = Mutex<[UInt8]>([])
+        // Observers live as long as what they observe, and must not keep it alive.
+        shared.observe { [weak shared] name, _ in
+            seen.withLock { $0 += shared?.value(name) ?? [] }
+            shared?.observe { _, _ in }
+        }
+        shared.set("a", [7])
+        #expect(seen.withLock { $0 } == [7])
+    }
+}
