@@ -70,12 +70,13 @@ extension StickyChannel {
             if closeHasBegun, !isLingering { watchProgress() }
             return
         }
+        let promise = outputClosePromise
+        outputClosePromise = nil
         if closeHasBegun {
             linger()
+            promise?.succeed(())
         } else if !outputIsClosed {
             outputIsClosed = true
-            let promise = outputClosePromise
-            outputClosePromise = nil
             if inputHasEnded {
                 promise?.succeed(())
                 linger()

@@ -178,7 +178,7 @@ struct EventLoopTests {
         loop.execute { loop.execute { done.store(true, ordering: .relaxed) } }
         try await loop.shutdownGracefully()
         #expect(done.load(ordering: .relaxed) == true)
-        #expect(log.all == ["shutdown"])
+        #expect(log.all.count == 1 && log.all[0].hasSuffix("shutdown"))
         loop.execute { Issue.record("the loop has ended") }
         try await loop.shutdownGracefully()
     }
