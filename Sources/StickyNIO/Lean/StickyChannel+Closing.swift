@@ -66,7 +66,7 @@ extension StickyChannel {
     /// After everything that was flushed was tried.
     func stepTowardsEnd() {
         guard phase == .open || phase == .refused, closeHasBegun || outputCloseIsWanted else { return }
-        guard unsent == nil, !queue.hasFlushed else {
+        guard unsent == nil || holdsTickets, !queue.hasFlushed else {
             if closeHasBegun, !isLingering { watchProgress() }
             return
         }
@@ -98,7 +98,7 @@ extension StickyChannel {
     /// not read yet. So everything is sent, our direction ended, and the peer's end waited for.
     func linger() {
         guard phase != .closed, !isLingering else { return }
-        if unsent != nil { return watchProgress() }
+        if unsent != nil, !holdsTickets { return watchProgress() }
         isLingering = true
         closeIsWanted = true
         if socketInputHasEnded || endWasRead { return finish() }

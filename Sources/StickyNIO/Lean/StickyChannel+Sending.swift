@@ -68,7 +68,7 @@ extension StickyChannel {
     // MARK: - Sending
 
     private var hasOutput: Bool {
-        unsent != nil || (phase == .open && queue.hasFlushed) || wantsGoodbye
+        (unsent != nil && !holdsTickets) || (phase == .open && queue.hasFlushed) || wantsGoodbye
     }
 
     /// close_notify rides with the last bytes.
@@ -97,6 +97,7 @@ extension StickyChannel {
     }
 
     private func sendBurst() {
+        holdsTickets = false
         if let old = unsent, old.count > Self.smallRest {
             transmit(old)
             if old.count == 0 { outputSent() }

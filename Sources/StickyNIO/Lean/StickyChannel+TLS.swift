@@ -52,7 +52,13 @@ extension StickyChannel {
             }
         }
         hold(plaintext)
-        if isEstablished, phase == .handshake { prepare() }
+        if isEstablished, phase == .handshake {
+            let info = session?.info
+            applicationProtocol = info?.applicationProtocol
+            // Before TLS 1.3 the last of the handshake is among it.
+            holdsTickets = unsent != nil && !isBlocked && info?.version == .v1_3
+            prepare()
+        }
         deliver()
         switch news {
         case .none: break
@@ -77,6 +83,7 @@ extension StickyChannel {
 
     /// What the session itself has to say waits for the next answer, unless the client waits for it.
     private func keepOutput(flush: Bool) {
+        holdsTickets = false
         let output = shared.output
         if flush, unsent == nil {
             transmit(output)
@@ -110,8 +117,8 @@ extension StickyChannel {
         if phase == .open { pipeline.fireChannelActive() }
         if phase == .open, let event = shared.drainEvent { pipeline.fireUserInboundEventTriggered(event) }
         if phase == .open, session != nil {
-            let name = session?.info?.applicationProtocol
-            pipeline.fireUserInboundEventTriggered(TLSUserEvent.handshakeCompleted(negotiatedProtocol: name))
+            let event = TLSUserEvent.handshakeCompleted(negotiatedProtocol: applicationProtocol)
+            pipeline.fireUserInboundEventTriggered(event)
         }
         readIfWanted()
         // An initializer that took its time: what came meanwhile waits.

@@ -52,6 +52,7 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
 
     var phase = Phase.handshake
     var session: TLSSession?
+    var applicationProtocol: String?
     lazy var timer = ChannelTimer(self)
 
     // Receiving.
@@ -76,6 +77,9 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
     var queue = PlaintextQueue()
     /// Ciphertext that waits, before anything in the queue.
     var unsent: OutputBlock?
+    /// `unsent` holds only session tickets, which wait for the first answer: alone they would cost a system call and a
+    /// packet.
+    var holdsTickets = false
     /// Promises of what `unsent` holds.
     var promisesInFlight: [EventLoopPromise<Void>] = []
     /// The system takes no more at the moment.
