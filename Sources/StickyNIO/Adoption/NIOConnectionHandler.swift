@@ -87,6 +87,9 @@ public final class NIOConnectionHandler: ConnectionHandler {
     }
 
     #if os(Linux)
+    /// The loop, if there is only one.
+    var onlyLoop: (any EventLoop)? { loops.count == 1 ? loops[0].loop : nil }
+
     private func adopt(_ socket: consuming PausedSocket, _ info: StickyConnectionInfo, on loop: StickyEventLoop) {
         if loop.inEventLoop { return lean.adopt(socket, info, on: loop) }
         let box = SocketBox(socket)
