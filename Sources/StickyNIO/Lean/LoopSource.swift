@@ -56,8 +56,7 @@ struct SourceTable {
         return entries[Int(place.index)].source
     }
 
-    func forEach(_ body: (any LoopSource) -> Void) {
-        for entry in entries { if let source = entry.source { body(source) } }
-    }
+    /// A copy: sources leave while one goes through them.
+    var all: [any LoopSource] { entries.compactMap(\.source) }
 }
 #endif

@@ -93,6 +93,18 @@ extension StickyEventLoop {
         precondition(!inEventLoop, "on \(self), where nothing may wait", file: file, line: line)
     }
 
+    // MARK: - For the search of leaked promises, in debug builds only
+
+    public func _promiseCreated(futureIdentifier: _NIOEventLoopFutureIdentifier, file: StaticString, line: UInt) {
+        promises.withLock { $0[futureIdentifier] = PromiseOrigin(file: file, line: line) }
+    }
+
+    public func _promiseCompleted(
+        futureIdentifier: _NIOEventLoopFutureIdentifier
+    ) -> (file: StaticString, line: UInt)? {
+        promises.withLock { $0.removeValue(forKey: futureIdentifier) }.map { ($0.file, $0.line) }
+    }
+
     // MARK: - A group of one
 
     /// The loop itself.
@@ -118,6 +130,12 @@ extension StickyEventLoop {
         guard waits else { return queue.async { callback(nil) } }
         execute { [self] in beginStopping() }
     }
+}
+
+/// Where a promise was made.
+struct PromiseOrigin: Sendable {
+    let file: StaticString
+    let line: UInt
 }
 
 /// Who waits for a loop's end.

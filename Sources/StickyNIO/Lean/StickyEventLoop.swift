@@ -23,7 +23,7 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     private let bell: OwnedDescriptor
     let mailbox = LoopMailbox()
     let ending = Mutex(LoopEnding())
-    private let promises = Mutex<[_NIOEventLoopFutureIdentifier: PromiseOrigin]>([:])
+    let promises = Mutex<[_NIOEventLoopFutureIdentifier: PromiseOrigin]>([:])
     private let thread = Atomic<UInt>(0)
     private let name: String
 
@@ -40,11 +40,6 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     private var hasEnded = false
     /// What the connections of the loop share.
     let shared = LoopResources()
-
-    private struct PromiseOrigin {
-        let file: StaticString
-        let line: UInt
-    }
 
     /// Starts the loop's thread. Throws the system's error when there are no descriptors or threads left.
     public convenience init() throws {
@@ -266,27 +261,15 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     func beginStopping() {
         guard !isStopping else { return }
         isStopping = true
-        sources.forEach { $0.loopEnds() }
+        for source in sources.all { source.loopEnds() }
     }
 
     private func stop() {
         guard work.isEmpty, unfinished.isEmpty, unsettled.isEmpty else { return }
-        sources.forEach { $0.loopEnds() }
+        for source in sources.all { source.loopEnds() }
         while let timer = timers.popFirst() { timer.abandon() }
         guard work.isEmpty, sources.isEmpty, mailbox.close() else { return }
         hasEnded = true
-    }
-
-    // MARK: - For the search of leaked promises, in debug builds only
-
-    public func _promiseCreated(futureIdentifier: _NIOEventLoopFutureIdentifier, file: StaticString, line: UInt) {
-        promises.withLock { $0[futureIdentifier] = PromiseOrigin(file: file, line: line) }
-    }
-
-    public func _promiseCompleted(
-        futureIdentifier: _NIOEventLoopFutureIdentifier
-    ) -> (file: StaticString, line: UInt)? {
-        promises.withLock { $0.removeValue(forKey: futureIdentifier) }.map { ($0.file, $0.line) }
     }
 
     /// Runs Swift tasks on the loop.

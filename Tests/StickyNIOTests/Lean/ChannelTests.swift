@@ -251,6 +251,27 @@ struct ChannelTests {
         }
     }
 
+    @Test("A loop that ends closes its connections and keeps their promises", arguments: [true, false])
+    func loopEnds(isTLS: Bool) async throws {
+        let context = isTLS ? try tls() : nil
+        let group = try StickyEventLoopGroup()
+        let answers = Mutex(Answers())
+        let handler = NIOConnectionHandler(group: group, tls: context) { channel, _ in
+            channel.closeFuture.whenSuccess { answers.withLock { $0.values.append("closed") } }
+            channel.write(ByteBuffer(string: "never flushed")).whenFailure { _ in
+                answers.withLock { $0.values.append("failed") }
+            }
+            return channel.eventLoop.makeSucceededVoidFuture()
+        }
+        let pair = try Loopback()
+        pair.adopt(by: handler)
+        _ = try await handler.openChannels()
+        try await group.shutdownGracefully()
+        let rest = try pair.receiveAll()
+        #expect(rest.isEmpty)
+        #expect(answers.withLock { $0.values } == (isTLS ? [] : ["failed", "closed"]))
+    }
+
     @Test("Closed channels go away")
     func noCycle() async throws {
         let channels = Mutex<[WeakChannel]>([])
