@@ -6,11 +6,14 @@ package import StickyServer
 /// The control socket and the wake pipe of a worker, watched by the loop that serves its connections: a socket that is
 /// handed over is read from in the same turn, and no second thread runs.
 final class ControlSource: LoopSource {
+    private static let inputEvents = STICKY_EPOLL_IN | STICKY_EPOLL_RDHUP
+
     private let control: ControlLoop
     private let loop: StickyEventLoop
     private let onEnd: @Sendable () -> Void
     private lazy var timer = ControlTimer(self)
     private lazy var wake = WakeSource(self)
+    private var watchesOutput = false
     private var places: (control: SourceTable.Place, wake: SourceTable.Place)?
 
     init(_ control: ControlLoop, on loop: StickyEventLoop, onEnd: @escaping @Sendable () -> Void) {
@@ -21,8 +24,7 @@ final class ControlSource: LoopSource {
 
     /// On the loop. Ends at once when the system has no memory to watch two more descriptors.
     func start() {
-        let events = STICKY_EPOLL_IN | STICKY_EPOLL_OUT | STICKY_EPOLL_RDHUP
-        guard let first = loop.watch(self, control.controlDescriptor, events) else { return onEnd() }
+        guard let first = loop.watch(self, control.controlDescriptor, Self.inputEvents) else { return onEnd() }
         guard let second = loop.watch(wake, control.wakeDescriptor, STICKY_EPOLL_IN) else {
             loop.unwatch(first, control.controlDescriptor)
             return onEnd()
@@ -40,12 +42,21 @@ final class ControlSource: LoopSource {
         guard places != nil else { return }
         control.step(isWoken: isWoken, hasFrames: hasFrames)
         guard !control.isFinished else { return end() }
+        watchOutput()
         let timeout = control.timeout
         if timeout >= 0 {
             loop.set(timer, at: .now() + .milliseconds(Int64(timeout)))
         } else if timer.isSet {
             loop.unset(timer)
         }
+    }
+
+    /// Only while something waits: every frame that the master reads would wake the loop.
+    private func watchOutput() {
+        guard let places, control.hasOutbound != watchesOutput else { return }
+        watchesOutput.toggle()
+        let events = Self.inputEvents | (watchesOutput ? STICKY_EPOLL_OUT : 0)
+        loop.rewatch(places.control, control.controlDescriptor, events)
     }
 
     private func end() {

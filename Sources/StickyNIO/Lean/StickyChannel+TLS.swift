@@ -33,10 +33,10 @@ extension StickyChannel {
             plaintext.moveWriterIndex(forwardBy: step.plaintext)
             if step.plaintext > 0 { undecrypted = rest.count }
             output.end = step.output
-            if step.output > 0 { keepOutput(flush: !isEstablished && phase == .handshake) }
+            if case .handshakeCompleted = step.status { isEstablished = true }
+            if step.output > 0 { keepOutput(flush: !isEstablished) }
             switch step.status {
             case .handshakeCompleted:
-                isEstablished = true
                 undecrypted = rest.count
                 plaintext = shared.buffers.take(plaintextRoom(rest.count))
             case .plaintextFull:

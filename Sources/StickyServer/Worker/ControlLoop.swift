@@ -90,6 +90,8 @@ package final class ControlLoop {
     package var wakeDescriptor: CInt { worker.wakePipe.readEnd.number }
     /// Becomes readable when frames come, and writable when those that wait can go.
     package var controlDescriptor: CInt { worker.control.descriptor.number }
+    /// Whether frames wait until ``controlDescriptor`` is writable.
+    package var hasOutbound: Bool { isConnected && worker.hasOutbound }
     /// Whether the worker has drained or its deadline has passed.
     package var isFinished: Bool { isFinished(clock.now) }
     /// Milliseconds until there is something to do without a descriptor; -1 for never (poll(2)).
