@@ -88,6 +88,11 @@ public final class StickyServer: Sendable {
             throw StickyServerError(.notTheMaster, "this process is a worker: call work(_:) when isMaster is false")
         }
         try start()
+        // Also when it does not come to the loop: nobody is to wait for ever for events or for a message to be sent.
+        defer {
+            mailbox.end()
+            events.finish()
+        }
         try configuration.privileges.validate(isRoot: geteuid() == 0)
         if configuration.raisesDescriptorLimit { _ = sticky_raise_descriptor_limit() }
         let slots = configuration.maxWorkers == 0 ? UsableCores.count() : configuration.maxWorkers
