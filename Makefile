@@ -30,12 +30,13 @@ release: ## build everything, optimised
 	@scripts/dependencies.sh run
 	swift build -c release --enable-all-traits $(ARGS)
 
+# One test after the other: many start servers and clients of their own, and a machine with two cores is full with one.
 # The core is built without traits too, in a directory of its own: it must stand alone, without NIO.
 test: lint ## check the format, build with warnings as errors, run all tests
 	@scripts/dependencies.sh test
 	swift build --scratch-path .build-core $(STRICT)
 	swift build --build-tests --enable-all-traits $(STRICT)
-	swift test --skip-build --disable-xctest --enable-all-traits $(STRICT) $(ARGS)
+	swift test --skip-build --no-parallel --disable-xctest --enable-all-traits $(STRICT) $(ARGS)
 
 lint: ## check the format of the Swift sources
 	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)

@@ -44,10 +44,12 @@ let package = Package(
             dependencies: ["CTLS", "StickyServer", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
+        // epoll and eventfd, for the lean event loop.
+        .target(name: "CStickyNIO"),
         .target(
             name: "StickyNIO",
             dependencies: [
-                "StickyServer", "StickyTLS",
+                "CStickyNIO", "StickyServer", "StickyTLS",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),

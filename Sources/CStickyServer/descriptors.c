@@ -62,7 +62,7 @@ intptr_t sticky_receive(int socket, void *bytes, size_t capacity, int *descripto
         for (size_t i = 0; i < here; i++) {
             int descriptor;
             memcpy(&descriptor, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-#if MSG_CMSG_CLOEXEC == 0
+#ifndef __linux__ // MSG_CMSG_CLOEXEC is an enumerator there, which the preprocessor takes for 0.
             fcntl(descriptor, F_SETFD, FD_CLOEXEC);
 #endif
             if (got < room) descriptors[got++] = descriptor;

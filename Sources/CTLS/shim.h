@@ -10,8 +10,10 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
@@ -96,6 +98,21 @@ static inline uint64_t ctls_option_no_ticket(void) { return SSL_OP_NO_TICKET; }
 static inline const char *ctls_mac_param_key(void) { return OSSL_MAC_PARAM_KEY; }
 static inline const char *ctls_mac_param_digest(void) { return OSSL_MAC_PARAM_DIGEST; }
 static inline const char *ctls_digest_sha256(void) { return "SHA256"; }
+
+static inline uint64_t ctls_option_no_renegotiation(void) { return SSL_OP_NO_RENEGOTIATION; }
+static inline int ctls_ctx_set_status_callback(SSL_CTX *ctx, int (*callback)(SSL *, void *)) {
+    return (int)SSL_CTX_set_tlsext_status_cb(ctx, callback);
+}
+// The SSL takes the bytes over, which must come from ctls_malloc.
+static inline int ctls_set_ocsp_response(SSL *ssl, void *bytes, long count) {
+    return (int)SSL_set_tlsext_status_ocsp_resp(ssl, bytes, count);
+}
+static inline int ctls_request_status(SSL *ssl) { return (int)SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp); }
+static inline long ctls_get_ocsp_response(SSL *ssl, const unsigned char **bytes) {
+    return SSL_get_tlsext_status_ocsp_resp(ssl, bytes);
+}
+
+static inline unsigned long ctls_name_flags(void) { return XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB; }
 
 static inline void *ctls_malloc(size_t count) { return OPENSSL_malloc(count); }
 static inline void ctls_clear_free(void *bytes, size_t count) { OPENSSL_clear_free(bytes, count); }

@@ -1,6 +1,7 @@
 #if NIO
 import ArgumentParser
 import Logging
+import StickyNIO
 import StickyServer
 
 #if canImport(Glibc)
@@ -91,6 +92,15 @@ struct DemoCommand: AsyncParsableCommand {
     @Flag(help: "Let workers stay root, which nobody should.")
     var allowRoot = false
 
+    @Option(
+        help: ArgumentHelp(
+            "What carries connections: stock (NIOPosix) or lean (Linux only). (default: stock)",
+            valueName: "kind"
+        ),
+        transform: DemoCommand.transport
+    )
+    var transport = NIOTransport.stock
+
     @Flag(help: "Allow POST /crash, which makes the worker trap.")
     var dangerous = false
 
@@ -99,6 +109,13 @@ struct DemoCommand: AsyncParsableCommand {
             throw ValidationError("«\(text)» is no level; expected one of \(levels).")
         }
         return level
+    }
+
+    private static func transport(_ text: String) throws -> NIOTransport {
+        guard let transport = NIOTransport(rawValue: text) else {
+            throw ValidationError("«\(text)» is no transport; expected stock or lean.")
+        }
+        return transport
     }
 
     private static var levels: String { Logger.Level.allCases.map(\.rawValue).joined(separator: ", ") }
@@ -133,7 +150,12 @@ struct DemoCommand: AsyncParsableCommand {
             configuration.logger = Logger(label: "sticky")
             configuration.privileges.allowsRoot = allowRoot
             if geteuid() == 0, !allowRoot { configuration.privileges.user = user ?? "nobody" }
-            try await DemoServer(configuration: configuration, identities: identities, allowsCrash: dangerous).run()
+            try await DemoServer(
+                configuration: configuration,
+                identities: identities,
+                transport: transport,
+                allowsCrash: dangerous
+            ).run()
         } catch {
             DemoCommand.complain("sticky-demo: \(error)")
             throw ExitCode(1)

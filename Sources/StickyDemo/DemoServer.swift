@@ -2,7 +2,6 @@
 import Logging
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import StickyNIO
 import StickyServer
 import StickyTLS
@@ -20,6 +19,7 @@ struct DemoServer: Sendable {
     let configuration: Configuration
     /// Nil serves in the clear.
     let identities: CertificateFiles?
+    let transport: NIOTransport
     let allowsCrash: Bool
 
     func run() async throws {
@@ -49,7 +49,7 @@ struct DemoServer: Sendable {
 
     private func handler(_ worker: Worker, _ tls: TLSContext?) -> NIOConnectionHandler {
         // One loop, so that what the worker keeps in memory needs no lock.
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let group = transport.makeGroup()
         let site = NIOLoopBoundBox.makeBoxSendingValue(
             DemoSite(slot: worker.slot, allowsCrash: allowsCrash),
             eventLoop: group.next()

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Keeps the examples of the documentation honest: each stands, letter for letter, in a file beside this one, which
-/// the compiler reads.
+/// Keeps the examples of the documentation honest: each stands, letter for letter, in an `…Examples.swift` file of the
+/// tests, which the compiler reads.
 @Suite("Documentation")
 struct DocumentationTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -20,10 +20,10 @@ struct DocumentationTests {
 
     @Test("Every Swift example of the pages is compiled")
     func examplesAreCompiled() throws {
-        let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        let sources = try FileManager.default.contentsOfDirectory(atPath: folder.path())
+        let tests = Self.root.appending(path: "Tests").path()
+        let sources = try FileManager.default.subpathsOfDirectory(atPath: tests)
             .filter { $0.hasSuffix("Examples.swift") }
-            .map { try String(contentsOf: folder.appending(path: $0), encoding: .utf8) }
+            .map { try String(contentsOfFile: "\(tests)/\($0)", encoding: .utf8) }
             .map(Self.normalized)
         var count = 0
         for page in try Self.pages {

@@ -1,6 +1,5 @@
 #if NIO
 import NIOCore
-import NIOPosix
 import StickyNIO
 import StickyServer
 import Synchronization
@@ -19,8 +18,11 @@ struct AdoptionTests {
         let events = Mutex<[String]>([])
         let info = Mutex<StickyConnectionInfo?>(nil)
 
-        func handler(group: (any EventLoopGroup)? = nil) -> NIOConnectionHandler {
-            NIOConnectionHandler(group: group) { channel, _ in
+        func handler(
+            _ group: (any EventLoopGroup)? = nil,
+            _ transport: NIOTransport = .stock
+        ) -> NIOConnectionHandler {
+            NIOConnectionHandler(group: group, transport: transport) { channel, _ in
                 channel.eventLoop.makeCompletedFuture {
                     let recorder = Recorder()
                     recorder.onRead = { context, bytes in
@@ -41,10 +43,10 @@ struct AdoptionTests {
         }
     }
 
-    @Test("Events come in order, the prelude before what the socket holds")
-    func order() async throws {
+    @Test("Events come in order, the prelude before what the socket holds", arguments: NIOTransport.allCases)
+    func order(transport: NIOTransport) async throws {
         let notes = Notes()
-        let handler = notes.handler()
+        let handler = notes.handler(nil, transport)
         let received = try await blocking {
             let pair = try Loopback()
             try pair.send(Array("world".utf8))
@@ -61,10 +63,10 @@ struct AdoptionTests {
         )
     }
 
-    @Test("The facts of the hand-off are found in the pipeline")
-    func facts() async throws {
+    @Test("The facts of the hand-off are found in the pipeline", arguments: NIOTransport.allCases)
+    func facts(transport: NIOTransport) async throws {
         let notes = Notes()
-        let handler = notes.handler()
+        let handler = notes.handler(nil, transport)
         _ = try await blocking {
             let pair = try Loopback()
             pair.adopt(by: handler, peer: 5000)
@@ -78,10 +80,12 @@ struct AdoptionTests {
         try await handler.shutdown()
     }
 
-    @Test("A failed initializer closes the connection")
-    func failedInitializer() async throws {
+    @Test("A failed initializer closes the connection", arguments: NIOTransport.allCases)
+    func failedInitializer(transport: NIOTransport) async throws {
         struct No: Error {}
-        let handler = NIOConnectionHandler { channel, _ in channel.eventLoop.makeFailedFuture(No()) }
+        let handler = NIOConnectionHandler(transport: transport) { channel, _ in
+            channel.eventLoop.makeFailedFuture(No())
+        }
         let received = try await blocking {
             let pair = try Loopback()
             pair.adopt(by: handler)
@@ -92,9 +96,9 @@ struct AdoptionTests {
         try await handler.shutdown()
     }
 
-    @Test("Descriptors that are no stream socket are refused without a trap")
-    func badDescriptors() async throws {
-        let handler = Notes().handler()
+    @Test("Descriptors that are no stream socket are refused without a trap", arguments: NIOTransport.allCases)
+    func badDescriptors(transport: NIOTransport) async throws {
+        let handler = Notes().handler(nil, transport)
         var pipe: [CInt] = [0, 0]
         #expect(Glibc.pipe(&pipe) == 0)
         let datagram = socket(AF_INET, CInt(SOCK_DGRAM.rawValue), 0)
@@ -112,9 +116,9 @@ struct AdoptionTests {
         try await handler.shutdown()
     }
 
-    @Test("A socket that the peer has reset already does no harm")
-    func reset() async throws {
-        let handler = Notes().handler()
+    @Test("A socket that the peer has reset already does no harm", arguments: NIOTransport.allCases)
+    func reset(transport: NIOTransport) async throws {
+        let handler = Notes().handler(nil, transport)
         try await blocking {
             let pair = try Loopback()
             var now = linger(l_onoff: 1, l_linger: 0)
@@ -129,10 +133,10 @@ struct AdoptionTests {
         try await handler.shutdown()
     }
 
-    @Test("Draining reaches open channels and those that come later")
-    func drains() async throws {
+    @Test("Draining reaches open channels and those that come later", arguments: NIOTransport.allCases)
+    func drains(transport: NIOTransport) async throws {
         let notes = Notes()
-        let handler = notes.handler()
+        let handler = notes.handler(nil, transport)
         let request = DrainRequest(reason: .stopping, deadline: .now + .seconds(10))
         try await blocking {
             let early = try Loopback()
@@ -151,10 +155,10 @@ struct AdoptionTests {
         #expect(notes.events.withLock { $0 }.filter { $0 == "drain stopping" }.count == 2)
     }
 
-    @Test("Health is answered when every loop has turned")
-    func health() async throws {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 3)
-        let handler = Notes().handler(group: group)
+    @Test("Health is answered when every loop has turned", arguments: NIOTransport.allCases)
+    func health(transport: NIOTransport) async throws {
+        let group = transport.makeGroup(numberOfThreads: 3)
+        let handler = Notes().handler(group)
         await withCheckedContinuation { continuation in
             handler.checkHealth { continuation.resume() }
         }

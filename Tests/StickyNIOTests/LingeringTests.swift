@@ -30,8 +30,8 @@ struct LingeringTests {
     }
 
     /// Answers the first bytes with 4 MiB and closes.
-    private func handler(tls: TLSContext?, half: Bool) -> NIOConnectionHandler {
-        NIOConnectionHandler(tls: tls) { channel, _ in
+    private func handler(_ transport: NIOTransport, tls: TLSContext?, half: Bool) -> NIOConnectionHandler {
+        NIOConnectionHandler(transport: transport, tls: tls) { channel, _ in
             channel.eventLoop.makeCompletedFuture {
                 let recorder = Recorder()
                 var answered = false
@@ -46,10 +46,15 @@ struct LingeringTests {
         }
     }
 
-    @Test("over TLS, however the client ends", arguments: Ending.allCases, [false, true])
-    func tls(ending: Ending, half: Bool) async throws {
+    @Test("over TLS, however the client ends", arguments: Ending.allCases, NIOTransport.allCases)
+    func tls(ending: Ending, transport: NIOTransport) async throws {
+        try await tls(ending, half: false, transport)
+        try await tls(ending, half: true, transport)
+    }
+
+    private func tls(_ ending: Ending, half: Bool, _ transport: NIOTransport) async throws {
         let context = try TLSContext(TLSConfiguration(identities: [TestIdentity.ecdsa.identity]))
-        let handler = handler(tls: context, half: half)
+        let handler = handler(transport, tls: context, half: half)
         let (count, closed) = try await blocking {
             let pair = try Loopback()
             pair.adopt(by: handler)
@@ -81,9 +86,9 @@ struct LingeringTests {
         try await handler.shutdown()
     }
 
-    @Test("in the clear, however the client ends", arguments: [Ending.end, .garbage, .silent])
-    func plain(ending: Ending) async throws {
-        let handler = handler(tls: nil, half: false)
+    @Test("in the clear, however the client ends", arguments: [Ending.end, .garbage, .silent], NIOTransport.allCases)
+    func plain(ending: Ending, transport: NIOTransport) async throws {
+        let handler = handler(transport, tls: nil, half: false)
         let count = try await blocking {
             let pair = try Loopback()
             pair.adopt(by: handler)
@@ -100,9 +105,9 @@ struct LingeringTests {
         try await handler.shutdown()
     }
 
-    @Test("and a client that never ends its own direction is left after 2 s")
-    func limit() async throws {
-        let handler = handler(tls: nil, half: false)
+    @Test("and a client that never ends its own direction is left after 2 s", arguments: NIOTransport.allCases)
+    func limit(transport: NIOTransport) async throws {
+        let handler = handler(transport, tls: nil, half: false)
         let pair = try Loopback()
         pair.adopt(by: handler)
         try pair.send([1])
@@ -114,11 +119,11 @@ struct LingeringTests {
         try await handler.shutdown()
     }
 
-    @Test("After close(mode: .output) the server still receives")
-    func receivesAfterOutput() async throws {
+    @Test("After close(mode: .output) the server still receives", arguments: NIOTransport.allCases)
+    func receivesAfterOutput(transport: NIOTransport) async throws {
         let context = try TLSContext(TLSConfiguration(identities: [TestIdentity.ecdsa.identity]))
         let (received, done) = AsyncStream.makeStream(of: [UInt8].self)
-        let handler = NIOConnectionHandler(tls: context) { channel, _ in
+        let handler = NIOConnectionHandler(transport: transport, tls: context) { channel, _ in
             channel.eventLoop.makeCompletedFuture {
                 let recorder = Recorder()
                 recorder.onEvent = { context, event in

@@ -13,23 +13,6 @@ import Darwin
 
 @Suite("Blocking connections", .timeLimit(.minutes(2)))
 struct ConnectionTests {
-    /// What came of the connections of a test.
-    final class Notes: Sendable {
-        private let errors = Mutex<[TLSConnectionError]>([])
-        private let added = DispatchSemaphore(value: 0)
-
-        func add(_ error: TLSConnectionError) {
-            errors.withLock { $0.append(error) }
-            added.signal()
-        }
-
-        /// The codes so far, of which there is at least one, unless it does not come in 20 s.
-        func codes() -> [TLSConnectionError.Code] {
-            if added.wait(timeout: .now() + 20) == .success { added.signal() }
-            return errors.withLock { $0.map(\.code) }
-        }
-    }
-
     /// A server whose connections are served by `body`, and which writes down the errors that `body` meets.
     private func server(
         _ notes: Notes = Notes(),
@@ -205,20 +188,26 @@ struct ConnectionTests {
         #expect(notes.codes() == [.lost])
     }
 
-    @Test("Plain HTTP is answered in plain HTTP")
-    func plainHTTP() throws {
+    @Test(
+        "Plain HTTP is answered in plain HTTP",
+        arguments: [
+            ("localhost", "HTTP/1.1 308 Permanent Redirect\r\nLocation: https://localhost/\r\n"),
+            ("other.test", "HTTP/1.1 400 Bad Request\r\n"),
+        ]
+    )
+    func plainHTTP(host: String, start: String) throws {
         let loopback = try server { _ in Issue.record("served without TLS") }
         let client = try SocketClient(loopback)
-        client.send(Array("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+        client.send(Array("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n".utf8))
         var answer = [UInt8](repeating: 0, count: 10_000)
         var count = 0
         while case let more = recv(client.socket.number, &answer[count], answer.count - count, 0), more > 0 {
             count += more
         }
         let text = String(decoding: answer.prefix(count), as: UTF8.self)
-        #expect(text.hasPrefix("HTTP/1.1 400 Bad Request\r\n"))
+        #expect(text.hasPrefix(start))
         let parts = text.split(separator: "\r\n\r\n", maxSplits: 1)
-        #expect(text.contains("Content-Length: \(parts.last?.utf8.count ?? 0)\r\n"))
+        #expect(text.contains("Content-Length: \(parts.count > 1 ? parts[1].utf8.count : 0)\r\n"))
     }
 
     @Test("A refused client gets the alert before the end")

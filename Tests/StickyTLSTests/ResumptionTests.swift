@@ -8,7 +8,7 @@ struct ResumptionTests {
 
     private func context(_ keys: [TicketKeys], tickets: Int = 1) throws -> TLSContext {
         var configuration = TLSConfiguration(identities: [TestIdentity.ecdsa.identity])
-        configuration.ticketKeys = keys
+        configuration.ticketKeys = keys.isEmpty ? .random : .fixed(keys)
         configuration.ticketCount = tickets
         return try TLSContext(configuration)
     }
@@ -130,7 +130,7 @@ struct ResumptionTests {
         let session = try connect(context([keys]), version: TLS1_3_VERSION).client.session
         defer { SSL_SESSION_free(session) }
         var modern = TLSConfiguration.modern(identities: [TestIdentity.ecdsa.identity])
-        modern.ticketKeys = [keys]
+        modern.ticketKeys = .fixed([keys])
         #expect(try !connect(TLSContext(modern), version: TLS1_3_VERSION, session: session).info.isResumed)
     }
 

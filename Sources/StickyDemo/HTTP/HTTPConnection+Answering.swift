@@ -37,7 +37,7 @@ extension HTTPConnection {
         case .index:
             text(context, Pages.index(site, connection))
         case .whoami:
-            let tls = (try? context.pipeline.syncOperations.handler(type: OpenSSLServerHandler.self))?.info
+            let tls = context.stickyTLS
             let page = Pages.whoami(site, connection, tls: tls, requests: requests)
             text(context, page, contentType: "application/json")
         case .bytes(let count):

@@ -92,7 +92,7 @@ struct ChannelSetup: Sendable {
         return initializer(channel, info)
     }
 
-    private static func isStreamSocket(_ descriptor: CInt) -> Bool {
+    static func isStreamSocket(_ descriptor: CInt) -> Bool {
         var kind: CInt = 0
         var length = socklen_t(MemoryLayout<CInt>.size)
         guard getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &kind, &length) == 0 else { return false }

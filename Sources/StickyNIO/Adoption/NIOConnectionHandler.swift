@@ -1,7 +1,6 @@
 #if NIO
 public import Logging
 public import NIOCore
-internal import NIOPosix
 public import StickyServer
 public import StickyTLS
 internal import Synchronization
@@ -36,30 +35,40 @@ public final class NIOConnectionHandler: ConnectionHandler {
     private let next = Atomic<Int>(0)
     private let place = Mutex((slot: 0, generation: 1))
     private let setup: ChannelSetup
+    #if os(Linux)
+    private let lean: LeanSetup
+    #endif
 
     /// Prepares to serve. Make it in the worker, not in the master: without a group it starts a thread.
     ///
     /// - Parameters:
-    ///   - group: Where channels live; nil means one event loop of the handler's own. It must be made of NIOPosix loops.
+    ///   - group: Where channels live; nil means one event loop of the handler's own. It must be made of NIOPosix loops
+    ///     or of ``StickyEventLoop``s.
+    ///   - transport: Which kind of event loop to make when there is no group.
     ///   - tls: What TLS connections share; nil serves in the clear.
     ///   - logger: Where failed handshakes and failed initializers go, one line each.
     ///   - initializer: Prepares the pipeline of each channel.
     public init(
         group: (any EventLoopGroup)? = nil,
+        transport: NIOTransport = .stock,
         tls: TLSContext? = nil,
         logger: Logger = Logger(label: "sticky.nio"),
         initializer: @escaping Initializer
     ) {
-        self.group = group ?? MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        self.group = group ?? transport.makeGroup()
         ownsGroup = group == nil
         loops = self.group.makeIterator().map { loop in
             Loop(loop: loop, connections: .makeBoxSendingValue(LoopConnections(), eventLoop: loop))
         }
         setup = ChannelSetup(tls: tls, logger: logger, initializer: initializer)
+        #if os(Linux)
+        lean = LeanSetup(tls: tls, logger: logger, initializer: initializer)
+        #endif
     }
 
-    /// Remembers the worker's place. Called by the server.
+    /// Remembers the worker's place, and takes the master's ticket keys. Called by the server.
     public func start(_ worker: Worker) async throws {
+        setup.tls?.attach(to: worker)
         place.withLock { $0 = (worker.slot, worker.generation) }
     }
 
@@ -68,6 +77,9 @@ public final class NIOConnectionHandler: ConnectionHandler {
         let (slot, generation) = place.withLock { $0 }
         let info = StickyConnectionInfo(socket, slot: slot, generation: generation)
         let loop = loops[loops.count == 1 ? 0 : next.add(1, ordering: .relaxed).oldValue % loops.count]
+        #if os(Linux)
+        if let loop = loop.loop as? StickyEventLoop { return adopt(socket, info, on: loop) }
+        #endif
         let box = SocketBox(socket)
         loop.loop.execute { [setup] in
             guard let socket = box.take() else { return }
@@ -75,10 +87,29 @@ public final class NIOConnectionHandler: ConnectionHandler {
         }
     }
 
+    #if os(Linux)
+    /// The loop, if there is only one.
+    var onlyLoop: (any EventLoop)? { loops.count == 1 ? loops[0].loop : nil }
+
+    private func adopt(_ socket: consuming PausedSocket, _ info: StickyConnectionInfo, on loop: StickyEventLoop) {
+        if loop.inEventLoop { return lean.adopt(socket, info, on: loop) }
+        let box = SocketBox(socket)
+        loop.execute { [lean] in
+            guard let socket = box.take() else { return }
+            lean.adopt(socket, info, on: loop)
+        }
+    }
+    #endif
+
     /// Sends ``StickyDrainEvent`` through every open channel. Called by the server.
     public func drain(_ request: DrainRequest) {
         for loop in loops {
-            loop.loop.execute { loop.connections.value.drain(StickyDrainEvent(request)) }
+            loop.loop.execute {
+                #if os(Linux)
+                if let loop = loop.loop as? StickyEventLoop { return loop.shared.drain(StickyDrainEvent(request)) }
+                #endif
+                loop.connections.value.drain(StickyDrainEvent(request))
+            }
         }
     }
 
@@ -94,7 +125,12 @@ public final class NIOConnectionHandler: ConnectionHandler {
     public func openChannels() async throws -> Int {
         var count = 0
         for loop in loops {
-            count += try await loop.loop.submit { loop.connections.value.count }.get()
+            count += try await loop.loop.submit {
+                #if os(Linux)
+                if let loop = loop.loop as? StickyEventLoop { return loop.shared.count }
+                #endif
+                return loop.connections.value.count
+            }.get()
         }
         return count
     }

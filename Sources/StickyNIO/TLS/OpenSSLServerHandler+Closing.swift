@@ -162,7 +162,7 @@ extension OpenSSLServerHandler {
         )
     }
 
-    private static let plainHTTPAnswer = """
+    static let plainHTTPAnswer = """
         HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 59\r\n\
         Connection: close\r\n\r\nThis port speaks HTTPS. Use https:// in front of the name.\n
         """

@@ -20,8 +20,9 @@ struct Backoff: Sendable, Hashable {
         } else {
             bootFailures += 1
         }
-        // A worker that ends by itself once it has served is recycling, not failing.
-        if clean, life != nil { return .zero }
+        // A worker that ends by itself once it has served is recycling, not failing. One that ends as soon as it is
+        // ready must still not be started in a spin.
+        if clean, let life { return life < .seconds(1) ? policy.base : .zero }
         failures += 1
         if bootFailures >= policy.failuresBeforeParking { return nil }
         return wait(chance: chance)

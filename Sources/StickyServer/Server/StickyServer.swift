@@ -139,10 +139,16 @@ public final class StickyServer: Sendable {
         let configuration = configuration
         // One element when the master has told everything; the end when the worker has drained.
         let (stages, stage) = AsyncStream.makeStream(of: Void.self)
-        let started = DedicatedThread.start("sticky-control") {
-            ControlLoop(worker, handler: handler, configuration: configuration, onWelcome: { stage.yield() }).run()
-            stage.finish()
+        let make: @Sendable () -> ControlLoop = {
+            ControlLoop(worker, handler: handler, configuration: configuration, onWelcome: { stage.yield() })
         }
+        let isDriven = (handler as? any ControlDriver)?.drive(make, onEnd: { stage.finish() }) ?? false
+        let started =
+            isDriven
+            || DedicatedThread.start("sticky-control") {
+                make().run()
+                stage.finish()
+            }
         guard started else { throw StickyServerError.noThread }
         var iterator = stages.makeAsyncIterator()
         guard await iterator.next() != nil else { return }

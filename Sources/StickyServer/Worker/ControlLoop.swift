@@ -11,9 +11,9 @@ import Darwin
 
 /// A worker's end of the control socket: receives paused sockets, receipts them and gives them to the handler.
 ///
-/// Runs on a thread of its own. It ends when the worker has drained: because the master said so, because the master
+/// Runs on a thread of its own, or is stepped by a ``ControlDriver``. It ends when the worker has drained: because the master said so, because the master
 /// is gone, or because the worker asked for it.
-final class ControlLoop {
+package final class ControlLoop {
     private let worker: Worker
     private let handler: any ConnectionHandler
     private let onWelcome: () -> Void
@@ -57,28 +57,45 @@ final class ControlLoop {
 
     /// Returns when the worker has drained or its deadline has passed.
     func run() {
-        while !isFinished(clock.now) {
-            var set = [pollfd(fd: worker.wakePipe.readEnd.number, events: Int16(POLLIN), revents: 0)]
+        while !isFinished {
+            var set = [pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0)]
             if isConnected {
                 let events = Int16(worker.hasOutbound ? POLLIN | POLLOUT : POLLIN)
-                set.append(pollfd(fd: worker.control.descriptor.number, events: events, revents: 0))
+                set.append(pollfd(fd: controlDescriptor, events: events, revents: 0))
             }
-            let timeout = pollTimeout(clock.now)
+            let timeout = timeout
             let count = set.withUnsafeMutableBufferPointer { poll($0.baseAddress, nfds_t($0.count), timeout) }
             guard count > 0 else { continue }
-            if set[0].revents != 0 {
-                worker.wakePipe.drain { [self] signal in
-                    if signal == SIGTERM { worker.requestReplacement() }
-                }
-            }
-            if worker.takeReady() { becomeReady() }
-            if worker.takeReplacementRequest() { retire() }
-            recycle(clock.now)
-            if set.count > 1, set[1].revents != 0 { receiveFrames() }
-            if isConnected, case .lost = worker.flushOutbox() { loseMaster() }
+            step(isWoken: set[0].revents != 0, hasFrames: set.count > 1 && set[1].revents != 0)
         }
         logger.debug("worker ends", metadata: ["open": "\(worker.openConnections)"])
     }
+
+    /// Does what there is to do, without waiting. `isWoken`: ``wakeDescriptor`` can be read; `hasFrames`:
+    /// ``controlDescriptor`` can.
+    package func step(isWoken: Bool, hasFrames: Bool) {
+        if isWoken {
+            worker.wakePipe.drain { [self] signal in
+                if signal == SIGTERM { worker.requestReplacement() }
+            }
+        }
+        if worker.takeReady() { becomeReady() }
+        if worker.takeReplacementRequest() { retire() }
+        recycle(clock.now)
+        if hasFrames { receiveFrames() }
+        if isConnected, case .lost = worker.flushOutbox() { loseMaster() }
+    }
+
+    /// Becomes readable when another thread wants something.
+    package var wakeDescriptor: CInt { worker.wakePipe.readEnd.number }
+    /// Becomes readable when frames come, and writable when those that wait can go.
+    package var controlDescriptor: CInt { worker.control.descriptor.number }
+    /// Whether frames wait until ``controlDescriptor`` is writable.
+    package var hasOutbound: Bool { isConnected && worker.hasOutbound }
+    /// Whether the worker has drained or its deadline has passed.
+    package var isFinished: Bool { isFinished(clock.now) }
+    /// Milliseconds until there is something to do without a descriptor; -1 for never (poll(2)).
+    package var timeout: CInt { pollTimeout(clock.now) }
 
     private func isFinished(_ now: ContinuousClock.Instant) -> Bool {
         guard let deadline else { return false }

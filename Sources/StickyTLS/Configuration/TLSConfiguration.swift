@@ -6,7 +6,18 @@
 public struct TLSConfiguration: Sendable {
     /// The certificates with their keys. Several with keys of different kinds (RSA, ECDSA) serve the same names, and
     /// each client gets the one that it can verify.
+    ///
+    /// Several names work as well: a client gets the certificate that has the name it asks for (SNI), an exact name
+    /// before a wildcard. The first one is the default, for clients that ask for another name or for none.
     public var identities: [TLSIdentity]
+    /// What is asked of clients that want one of ``identities``.
+    public var clientCertificates = TLSClientCertificates.notAsked
+    /// More names, with certificates and a policy of their own.
+    public var hosts: [TLSHost] = []
+    /// What becomes of clients that ask for a name that is not served.
+    public var unknownNames = TLSNamePolicy.serveDefault
+    /// What becomes of clients that ask for no name, such as those that connect to an address.
+    public var missingName = TLSNamePolicy.serveDefault
 
     /// The protocols that the server speaks, best first (ALPN, RFC 7301). A client that offers others only is refused
     /// with the alert `no_application_protocol`; one that offers none is served. Empty: the extension is ignored.
@@ -45,16 +56,38 @@ public struct TLSConfiguration: Sendable {
     public var ticketCount = 1
     /// How long a ticket may be used.
     public var ticketLifetime: Duration = .seconds(2 * 3600)
-    /// The keys of tickets. The first one encrypts, all decrypt. Give all workers the same, and a client resumes on
-    /// whichever it meets. Empty: a key of the context's own, made at random.
-    public var ticketKeys: [TicketKeys] = []
+    /// How long after its full handshake a session may be resumed, however often it was in between. In TLS 1.3 each
+    /// resumption brings a new ticket, which would otherwise go on for ever.
+    public var maximumSessionLifetime: Duration = .seconds(24 * 3600)
+    /// Where the keys of tickets come from.
+    public var ticketKeys = TicketKeySource.random
 
     /// The longest certificate chain that a client may send, in bytes.
     public var maximumCertificateListSize = 32 * 1024
 
+    /// The longest first message of a client, in bytes as they come from the network.
+    public var maximumClientHelloSize = 64 * 1024
+    /// Requests for new keys (KeyUpdate, RFC 8446 section 4.6.3) that a client may send in a second. Each costs 10-20
+    /// times what a small record does.
+    public var maximumKeyUpdatesPerSecond = 100
+    /// Handshakes that may be in progress at a time; beyond it new connections are refused. They are the expensive
+    /// part, and those that are established come first.
+    public var maximumHandshakesInProgress = 1024
+
     /// The time that a client has from being accepted to the end of its handshake, however it spreads its bytes.
     /// ``TLSContext`` and ``TLSSession`` know no clock: whoever feeds them keeps this.
     public var handshakeDeadline: Duration = .seconds(10)
+
+    /// A file to which the keys of all sessions are appended, for debugging with a packet analyser. Whoever reads it can
+    /// read all traffic. It is made with mode 0600, is refused when others may read it or when it is a link, and each
+    /// start says that it is on (``TLSEvent/keyLogIsOn(file:)``). No environment variable switches it on.
+    public var insecureKeyLogFile: String?
+
+    /// Called for everything that an operator would want to know, on whatever thread it happens; must not block. The
+    /// default writes log lines.
+    public var onEvent: @Sendable (TLSEvent) -> Void = TLSEvent.log
+
+    var clock = TLSClock.system
 
     /// A configuration with the defaults.
     public init(identities: [TLSIdentity]) {

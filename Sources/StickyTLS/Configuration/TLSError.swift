@@ -40,10 +40,25 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
         public static let keyMismatch = Code(name: "keyMismatch")
         /// OpenSSL refuses the certificate, for instance because its key is too small for the security level.
         public static let certificateRejected = Code(name: "certificateRejected")
-        /// Two identities have keys of the same kind (two RSA, two ECDSA).
+        /// Two identities with keys of the same kind (two RSA, two ECDSA) have the same names, or an identity has none,
+        /// or two hosts claim one name.
         public static let identityConflict = Code(name: "identityConflict")
         /// The configuration has no identity.
         public static let noIdentity = Code(name: "noIdentity")
+        /// A revocation list cannot be read.
+        public static let damagedRevocationList = Code(name: "damagedRevocationList")
+        /// Certificates of a chain are not in order: each must be signed by the next.
+        public static let brokenChain = Code(name: "brokenChain")
+        /// A certificate is no longer valid, or not yet.
+        public static let outOfDate = Code(name: "outOfDate")
+        /// A file of secrets may be read by others than its owner.
+        public static let readableByOthers = Code(name: "readableByOthers")
+        /// An OCSP response cannot be read, or is not for the certificate.
+        public static let damagedStaple = Code(name: "damagedStaple")
+        /// A certificate and its key changed while they were read. Try again.
+        public static let changedMeanwhile = Code(name: "changedMeanwhile")
+        /// As many handshakes are in progress as may be.
+        public static let tooManyHandshakes = Code(name: "tooManyHandshakes")
         /// A value of ``TLSConfiguration`` cannot be used: versions, ciphers, groups, protocols or durations.
         public static let invalidConfiguration = Code(name: "invalidConfiguration")
         /// Ticket keys have the wrong length, or two have the same name.

@@ -24,6 +24,7 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
     /// Readable when the worker drains; -1 for none.
     var drainSignal: CInt = -1
 
+    private let context: TLSContext
     private var session: TLSSession
     private var input: ByteQueue
     private var output: ByteQueue
@@ -39,6 +40,7 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
     /// Takes over a socket. The time for the handshake begins.
     public init(_ socket: consuming PausedSocket, context: TLSContext) throws(TLSError) {
         session = try TLSSession(context)
+        self.context = context
         // Four records: fewer system calls for bulk data than one for each record.
         output = ByteQueue(capacity: TLSSession.outputCapacity(forPlaintext: 4 * 16_384))
         input = ByteQueue(capacity: max(16_384, socket.prelude.count))
@@ -167,6 +169,11 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
         }
         SocketCalls.endOutput(socket.descriptor)
         linger(while: &patience)
+    }
+
+    /// Redirects a client that speaks plain HTTP, as far as its request has come.
+    mutating func answerPlainHTTP(_ failure: TLSFailure) {
+        writePlain(context.answerToPlainHTTP(failure.head + Array(input.bytes)))
     }
 
     /// Sends bytes outside of TLS, to a client that does not speak it.

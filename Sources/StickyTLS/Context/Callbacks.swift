@@ -8,36 +8,56 @@ private func transport(of ssl: OpaquePointer?) -> UnsafeMutablePointer<Transport
     return ctls_get_app_data(ssl)?.assumingMemoryBound(to: Transport.self)
 }
 
-/// Runs first of all callbacks, before a ticket is opened (twice when a HelloRetryRequest is sent).
+/// Runs first of all callbacks, before a ticket is opened (twice when a HelloRetryRequest is sent), and chooses the
+/// context for the name.
 ///
-/// This is where a context for the name will be chosen, and not in the server name callback: that one runs after the
-/// ticket was accepted, so a session of one name could resume under another (CVE-2025-23419).
+/// Not in the server name callback: that one runs after the ticket was accepted, so a session of one name could resume
+/// under another (CVE-2025-23419).
 func onClientHello(
     _ ssl: OpaquePointer?,
     _ alert: UnsafeMutablePointer<CInt>?,
     _ argument: UnsafeMutableRawPointer?
 ) -> CInt {
-    guard let transport = transport(of: ssl) else { return SSL_CLIENT_HELLO_SUCCESS }
+    guard let ssl, let transport = transport(of: ssl) else { return SSL_CLIENT_HELLO_ERROR }
+    func refuse(_ number: CInt, _ refusal: Transport.Refusal) -> CInt {
+        alert?.pointee = number
+        transport.pointee.refusal = refusal
+        return SSL_CLIENT_HELLO_ERROR
+    }
     var bytes: UnsafePointer<UInt8>?
     var count = 0
+    var name = ServerName.absent
     if SSL_client_hello_get0_ext(ssl, UInt32(TLSEXT_TYPE_server_name), &bytes, &count) == 1 {
-        transport.pointee.serverName = parseServerName(UnsafeBufferPointer(start: bytes, count: count))
+        name = ServerName(extension: UnsafeBufferPointer(start: bytes, count: count))
     }
-    return SSL_CLIENT_HELLO_SUCCESS
+    transport.pointee.helloIsComplete = true
+    if let before = transport.pointee.requestedName {
+        // The second hello of a retry repeats the first (RFC 8446 section 4.1.2); the context is chosen already.
+        return before == name ? SSL_CLIENT_HELLO_SUCCESS : refuse(SSL_AD_ILLEGAL_PARAMETER, .changedName)
+    }
+    transport.pointee.requestedName = name
+    let generation = transport.pointee.generation.takeUnretainedValue()
+    if case .name(let text) = name { transport.pointee.serverName = text }
+    guard let host = generation.host(for: name) else { return refuse(SSL_AD_UNRECOGNIZED_NAME, .unknownName) }
+    transport.pointee.host = Unmanaged.passUnretained(host)
+    return host.take(ssl) ? SSL_CLIENT_HELLO_SUCCESS : refuse(SSL_AD_INTERNAL_ERROR, .none)
 }
 
-/// Reads the server_name extension (RFC 6066 section 3): a list of which only one host name is ever sent.
-///
-/// Nil for anything else. OpenSSL parses the extension too, and refuses the malformed.
-func parseServerName(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
-    // list length (2), type (1) = host_name, name length (2), name
-    guard bytes.count > 5, bytes[2] == 0 else { return nil }
-    let listLength = Int(bytes[0]) << 8 | Int(bytes[1])
-    let nameLength = Int(bytes[3]) << 8 | Int(bytes[4])
-    guard listLength == bytes.count - 2, nameLength == bytes.count - 5, nameLength <= 255 else { return nil }
-    let name = bytes[5...]
-    guard name.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
-    return String(decoding: name, as: UTF8.self)
+extension TLSGeneration {
+    /// Nil: the client is refused.
+    fileprivate func host(for name: ServerName) -> HostContext? {
+        switch name {
+        case .name(let text):
+            if let host = hosts.find(text) { return host }
+        case .absent:
+            counters.update { $0.missingNames += 1 }
+            return configuration.missingName == .serveDefault ? hosts.fallback : nil
+        case .unusable:
+            break
+        }
+        counters.update { $0.unknownNames += 1 }
+        return configuration.unknownNames == .serveDefault ? hosts.fallback : nil
+    }
 }
 
 /// Acknowledges the name, so that a TLS 1.2 session is bound to it (RFC 6066 section 3).
@@ -60,7 +80,7 @@ func onProtocolOffer(
     _ argument: UnsafeMutableRawPointer?
 ) -> CInt {
     guard let transport = transport(of: ssl), let chosen, let chosenCount else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-    let context = transport.pointee.context.takeUnretainedValue()
+    let context = transport.pointee.generation.takeUnretainedValue()
     guard !context.applicationProtocols.isEmpty else { return SSL_TLSEXT_ERR_NOACK }
     let offer = UnsafeBufferPointer(start: offer, count: Int(offerCount))
     for name in context.applicationProtocols {
@@ -90,7 +110,7 @@ func onTicketKey(
     _ sealing: CInt
 ) -> CInt {
     guard let transport = transport(of: ssl), let name, let vector, let cipher, let mac else { return 0 }
-    let ring = transport.pointee.context.takeUnretainedValue().ticketKeys
+    let ring = transport.pointee.generation.takeUnretainedValue().tickets
     if sealing == 1 {
         return ring.seal(name: name, vector: vector, cipher: cipher, mac: mac)
     }
@@ -99,7 +119,7 @@ func onTicketKey(
     return ring.open(name: name, vector: vector, cipher: cipher, mac: mac, renewAlways: renewAlways)
 }
 
-/// Sees each protocol message. Alerts are remembered, for the error that follows them.
+/// Sees each protocol message. KeyUpdates are counted: OpenSSL sets them no limit. Alerts are remembered, for the error that follows them.
 func onMessage(
     _ sent: CInt,
     _ version: CInt,
@@ -109,7 +129,11 @@ func onMessage(
     _ ssl: OpaquePointer?,
     _ argument: UnsafeMutableRawPointer?
 ) {
-    guard contentType == SSL3_RT_ALERT, count == 2, let bytes, let argument else { return }
+    guard let bytes, let argument else { return }
+    if contentType == SSL3_RT_HANDSHAKE, sent == 0, count > 0, bytes.load(as: UInt8.self) == UInt8(SSL3_MT_KEY_UPDATE) {
+        argument.assumingMemoryBound(to: Transport.self).pointee.didReceiveKeyUpdate()
+    }
+    guard contentType == SSL3_RT_ALERT, count == 2 else { return }
     let transport = argument.assumingMemoryBound(to: Transport.self)
     let number = bytes.load(fromByteOffset: 1, as: UInt8.self)
     transport.pointee.lastAlert = TLSAlert(number: number, wasSent: sent == 1)

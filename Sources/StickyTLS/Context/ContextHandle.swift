@@ -38,7 +38,7 @@ struct ContextHandle: ~Copyable {
         try setVersions(configuration)
         try setAlgorithms(configuration)
         try setLimits(configuration)
-        try setSessionContext(configuration)
+        try set(ticketCount: configuration.ticketCount)
     }
 
     private func setVersions(_ configuration: TLSConfiguration) throws(TLSError) {
@@ -78,13 +78,6 @@ struct ContextHandle: ~Copyable {
 
     private func setLimits(_ configuration: TLSConfiguration) throws(TLSError) {
         ctls_ctx_set_max_cert_list(pointer, configuration.maximumCertificateListSize)
-        guard (0...16).contains(configuration.ticketCount) else {
-            throw TLSError(.invalidConfiguration, "The number of tickets is 0 to 16, not \(configuration.ticketCount).")
-        }
-        SSL_CTX_set_num_tickets(pointer, configuration.ticketCount)
-        if configuration.ticketCount == 0 {
-            SSL_CTX_set_options(pointer, ctls_option_no_ticket())
-        }
         // RFC 8446 4.6.1: at most seven days.
         let lifetime = configuration.ticketLifetime.components.seconds
         guard (1...(7 * 86_400)).contains(lifetime) else {
@@ -93,17 +86,40 @@ struct ContextHandle: ~Copyable {
         SSL_CTX_set_timeout(pointer, Int(lifetime))
     }
 
-    /// A session resumes only under the policy that it was made under, which this name stands for.
-    private func setSessionContext(_ configuration: TLSConfiguration) throws(TLSError) {
-        let policy = "StickyTLS 1 \(configuration.minimumVersion) verify=none"
-        var digest = [UInt8](repeating: 0, count: 32)
-        _ = SHA256(Array(policy.utf8), policy.utf8.count, &digest)
-        guard SSL_CTX_set_session_id_context(pointer, digest, UInt32(digest.count)) == 1 else {
+    /// Sets what is asked of clients.
+    func apply(_ policy: ClientPolicy, ticketCount: Int, oldest: TLSVersion) throws(TLSError) {
+        SSL_CTX_set_verify(pointer, policy.verifyMode, policy.isAsked ? onVerify : nil)
+        SSL_CTX_set_verify_depth(pointer, CInt(clamping: policy.configuration.maximumDepth))
+        if policy.hasRevocationLists {
+            X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(pointer), HostContext.revocationFlags)
+        }
+        if policy.isAsked {
+            X509_STORE_up_ref(policy.store)
+            SSL_CTX_set_cert_store(pointer, policy.store)
+            for index in 0..<max(OPENSSL_sk_num(policy.authorities.handle), 0) {
+                SSL_CTX_add_client_CA(pointer, OpaquePointer(OPENSSL_sk_value(policy.authorities.handle, index)))
+            }
+        }
+        try set(ticketCount: ticketCount)
+        // A session resumes only under the policy that it was made under, which this name stands for.
+        var fingerprint = Fingerprint()
+        fingerprint.add("StickyTLS 2 \(oldest)")
+        policy.name.withUnsafeBytes { fingerprint.add($0) }
+        let name = fingerprint.finish()
+        guard SSL_CTX_set_session_id_context(pointer, name, UInt32(name.count)) == 1 else {
             throw TLSError.fromQueue(.openSSL, "OpenSSL does not take the session context.")
         }
     }
 
-    func use(_ identity: borrowing LoadedIdentity, file: String?) throws(TLSError) {
+    private func set(ticketCount: Int) throws(TLSError) {
+        guard (0...16).contains(ticketCount) else {
+            throw TLSError(.invalidConfiguration, "The number of tickets is 0 to 16, not \(ticketCount).")
+        }
+        SSL_CTX_set_num_tickets(pointer, ticketCount)
+        if ticketCount == 0 { SSL_CTX_set_options(pointer, ctls_option_no_ticket()) }
+    }
+
+    func use(_ identity: LoadedIdentity, file: String?) throws(TLSError) {
         ERR_clear_error()
         if SSL_CTX_use_cert_and_key(pointer, identity.leaf.handle, identity.key.handle, identity.chain.handle, 0) == 1 {
             return

@@ -1,49 +1,157 @@
 internal import CTLS
+public import StickyServer
+internal import Synchronization
 
-/// Everything that the TLS connections of a worker share: certificates, policy and ticket keys, checked and ready.
+/// What the TLS connections of a worker share: certificates, policies and ticket keys, checked and ready.
 ///
-/// Make one when the worker starts and keep it; it may be used on any thread. To change a certificate or the policy,
-/// make another one and give it to new sessions. Sessions keep the one that they began with.
-///
-/// Unchecked: `handle` and the protocol list are set up in `init` and only read afterwards. OpenSSL counts references
-/// to an `SSL_CTX` and locks what it changes inside by itself (openssl-threads(7)).
-public final class TLSContext: @unchecked Sendable {
-    let handle: ContextHandle
-    let ticketKeys: TicketKeyRing
-    /// Our protocols, best first, as the callback compares them.
-    let applicationProtocols: [[UInt8]]
+/// Make one when the worker starts and keep it; it may be used on any thread. ``reload()`` and ``reload(_:)`` put new
+/// certificates and policies into it, without a moment in between: connections keep what they began with, new ones
+/// get the new.
+public final class TLSContext: Sendable {
+    private struct State {
+        var current: TLSGeneration
+        var slot = 0
+        var ring: TicketKeyRing?
+        var files = TLSFileReader()
+    }
 
-    /// The configuration that the context was made from.
-    public let configuration: TLSConfiguration
+    private let state: Mutex<State>
+    /// One reload at a time, so that the last one that was asked for is the one that stays.
+    private let reloading = Mutex(())
+    private let handshakes = Atomic<Int>(0)
 
-    /// Reads the identities' files and builds the context.
+    /// What has happened on its connections.
+    public let counters = TLSCounters()
+
+    /// Reads the configuration's files and builds the context.
     ///
     /// - Throws: The first thing that is wrong, with its file. Nothing half-made stays behind.
     public init(_ configuration: TLSConfiguration) throws(TLSError) {
-        guard !configuration.identities.isEmpty else {
-            throw TLSError(.noIdentity, "TLS needs a certificate with its key. Give at least one identity.")
+        let hosts = try TLSGeneration.hosts(for: configuration, files: TLSFileReader())
+        let tickets: TicketSealer
+        switch configuration.ticketKeys {
+        case .random: tickets = try TicketSealer([TicketKeys()])
+        case .fixed(let keys): tickets = try TicketSealer(keys)
+        case .master, .off: tickets = try TicketSealer([])
         }
-        self.configuration = configuration
-        applicationProtocols = configuration.applicationProtocols.map { Array($0.utf8) }
-        guard applicationProtocols.allSatisfy({ (1...255).contains($0.count) }) else {
-            throw TLSError(.invalidConfiguration, "A protocol's name (ALPN) has 1 to 255 bytes.")
+        let generation = TLSGeneration(
+            number: 1,
+            configuration: configuration,
+            hosts: hosts,
+            tickets: tickets,
+            counters: counters,
+            keyLog: try TLSGeneration.keyLog(for: configuration)
+        )
+        state = Mutex(State(current: generation))
+        // Clients will refuse it, but a server that does not start helps nobody.
+        let now = configuration.clock.wall()
+        for identity in hosts.identities {
+            do throws(TLSError) {
+                try identity.check(at: now)
+            } catch {
+                configuration.onEvent(.certificateProblem(error))
+            }
         }
-        ticketKeys = try TicketKeyRing(configuration.ticketKeys.isEmpty ? [TicketKeys()] : configuration.ticketKeys)
-        handle = try ContextHandle()
-        // Ciphers and level first: OpenSSL checks certificates against them.
-        try handle.apply(configuration)
-        for identity in configuration.identities {
-            try handle.use(LoadedIdentity(identity), file: identity.certificates.file)
-        }
-        installCallbacks()
-        ERR_clear_error()
     }
 
-    private func installCallbacks() {
-        SSL_CTX_set_client_hello_cb(handle.pointer, onClientHello, nil)
-        ctls_ctx_set_servername_callback(handle.pointer, onServerName)
-        SSL_CTX_set_alpn_select_cb(handle.pointer, onProtocolOffer, nil)
-        SSL_CTX_set_tlsext_ticket_key_evp_cb(handle.pointer, onTicketKey)
-        SSL_CTX_set_msg_callback(handle.pointer, onMessage)
+    /// The configuration that new connections get.
+    public var configuration: TLSConfiguration { current.configuration }
+
+    /// Counts the configurations, from 1.
+    public var generation: Int { current.number }
+
+    /// Handshakes that have begun and not ended.
+    public var handshakesInProgress: Int { handshakes.load(ordering: .relaxed) }
+
+    var current: TLSGeneration { state.withLock { $0.current } }
+
+    /// Takes what the master shares, now and whenever it changes: ticket keys, when the configuration says
+    /// ``TicketKeySource/master``, and files (``TLSFileShare``). Adapters call it when the worker starts.
+    public func attach(to worker: Worker) {
+        state.withLock { $0.slot = worker.slot }
+        worker.shared.observe { [weak self] name, value in self?.take(value, sharedAs: name) }
+        for name in [TicketKeyRotation.shareName, TLSFileShare.shareName] {
+            if let value = worker.shared.value(name) { take(value, sharedAs: name) }
+        }
+        let isMissing = state.withLock { $0.ring == nil }
+        if case .master = configuration.ticketKeys, isMissing { configuration.onEvent(.ticketKeysMissing) }
+    }
+
+    func take(_ value: [UInt8], sharedAs name: String) {
+        if name == TicketKeyRotation.shareName, case .master = configuration.ticketKeys {
+            useTicketKeys(encoded: value)
+        } else if name == TLSFileShare.shareName, let files = TLSFileShare.decode(value) {
+            let before = state.withLock { state in
+                defer { state.files.shared = files }
+                return state.files.shared
+            }
+            // The event tells what was wrong. What cannot be used is forgotten, for the next reload.
+            do { try reload() } catch { state.withLock { $0.files.shared = before } }
+        }
+    }
+
+    /// Uses other ticket keys from now on. Tickets from this process say that they are from `slot`.
+    public func useTicketKeys(_ ring: TicketKeyRing, slot: Int) throws(TLSError) {
+        let sealer = try TicketSealer(ring, slot: slot)
+        state.withLock { state in
+            state.ring = ring
+            state.slot = slot
+            state.current = state.current.with(sealer)
+        }
+    }
+
+    func useTicketKeys(encoded bytes: [UInt8]) {
+        do throws(TLSError) {
+            try useTicketKeys(TicketKeyRing(encoded: bytes), slot: state.withLock { $0.slot })
+        } catch {
+            configuration.onEvent(.ticketKeysDamaged(error))
+        }
+    }
+
+    /// False when as many handshakes are in progress as may be.
+    func beginHandshake(_ limit: Int) -> Bool {
+        if handshakes.add(1, ordering: .relaxed).oldValue < limit { return true }
+        endHandshake()
+        counters.update { $0.handshakesRefused += 1 }
+        return false
+    }
+
+    func endHandshake() {
+        handshakes.subtract(1, ordering: .relaxed)
+    }
+
+    /// Builds a new generation and swaps it in, unless something is wrong.
+    func replace(
+        _ configuration: TLSConfiguration,
+        check: (HostTable) throws(TLSError) -> Void
+    ) throws(TLSError) {
+        let result = reloading.withLock { _ in
+            Result { () throws(TLSError) in
+                let hosts = try TLSGeneration.hosts(for: configuration, files: state.withLock { $0.files })
+                try check(hosts)
+                var tickets: TicketSealer?
+                if case .fixed(let keys) = configuration.ticketKeys { tickets = try TicketSealer(keys) }
+                let keyLog = try TLSGeneration.keyLog(for: configuration)
+                return state.withLock { state in
+                    let next = TLSGeneration(
+                        number: state.current.number + 1,
+                        configuration: configuration,
+                        hosts: hosts,
+                        tickets: tickets ?? state.current.tickets,
+                        counters: counters,
+                        keyLog: keyLog
+                    )
+                    state.current = next
+                    return next.number
+                }
+            }
+        }
+        switch result {
+        case .success(let number):
+            configuration.onEvent(.reloaded(generation: number))
+        case .failure(let error):
+            configuration.onEvent(.reloadFailed(error))
+            throw error
+        }
     }
 }

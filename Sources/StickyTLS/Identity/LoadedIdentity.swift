@@ -1,7 +1,9 @@
 internal import CTLS
 
 /// A certificate chain and its key as OpenSSL's objects: read, decoded and known to belong together.
-struct LoadedIdentity: ~Copyable {
+///
+/// Unchecked: nothing is written after `init`, and OpenSSL counts references to what it shares by itself.
+final class LoadedIdentity: @unchecked Sendable {
     /// Larger files are refused before they are read.
     static let fileLimit = 1024 * 1024
 
@@ -9,9 +11,29 @@ struct LoadedIdentity: ~Copyable {
     /// The intermediate certificates, as `STACK_OF(X509)`.
     let chain: CertificateStack
     let key: PrivateKey
+    /// The names in the certificate.
+    let names: CertificateNames
+    /// The file that the certificate came from.
+    let file: String?
+    let staple: OCSPStaple?
 
-    init(_ identity: TLSIdentity) throws(TLSError) {
-        let certificateText = try LoadedIdentity.load(identity.certificates, what: "certificate")
+    /// The kind of key, of which a context holds one each.
+    var kind: CInt { EVP_PKEY_get_base_id(key.handle) }
+
+    init(_ identity: TLSIdentity, files: TLSFileReader = TLSFileReader()) throws(TLSError) {
+        if identity.isPKCS12 {
+            let file = identity.certificates.file
+            let contents = try files.read(identity.certificates, what: "PKCS#12 file")
+            let found = try PKCS12File(contents, passphrase: identity.passphrase, file: file)
+            leaf = Certificate(owning: found.leaf)
+            key = PrivateKey(owning: found.key)
+            chain = if let chain = found.chain { CertificateStack(owning: chain) } else { try CertificateStack() }
+            names = CertificateNames(found.leaf)
+            staple = try LoadedIdentity.staple(of: identity, for: found.leaf, files)
+            self.file = file
+            return
+        }
+        let certificateText = try LoadedIdentity.load(identity.certificates, what: "certificate", files)
         let file = identity.certificates.file
         let blocks = PEMBlocks(certificateText).blocks
         let certificates = blocks.filter(\.isCertificate)
@@ -28,7 +50,7 @@ struct LoadedIdentity: ~Copyable {
         for (index, block) in certificates.enumerated().dropFirst() {
             try chain.append(Certificate(pem: certificateText, block: block, number: index + 1, file: file))
         }
-        let key = try LoadedIdentity.key(of: identity, besides: certificateText)
+        let key = try LoadedIdentity.key(of: identity, besides: certificateText, files)
         ERR_clear_error()
         guard X509_check_private_key(leaf.handle, key.handle) == 1 else {
             let keyFile = identity.privateKey.map(\.file) ?? file
@@ -39,34 +61,44 @@ struct LoadedIdentity: ~Copyable {
                 file: keyFile
             )
         }
+        staple = try LoadedIdentity.staple(of: identity, for: leaf.handle, files)
+        self.names = CertificateNames(leaf.handle)
         self.leaf = leaf
         self.chain = chain
         self.key = key
+        self.file = file
+    }
+
+    private static func staple(
+        of identity: TLSIdentity,
+        for certificate: OpaquePointer,
+        _ files: TLSFileReader
+    ) throws(TLSError) -> OCSPStaple? {
+        guard let source = identity.ocspResponse?.source else { return nil }
+        let response = try files.read(source, what: "OCSP response")
+        return try OCSPStaple(response, for: certificate, file: source.file)
     }
 
     private static func key(
         of identity: TLSIdentity,
-        besides certificates: borrowing SecretBytes
+        besides certificates: borrowing SecretBytes,
+        _ files: TLSFileReader
     ) throws(TLSError) -> PrivateKey {
         guard let source = identity.privateKey else {
             let file = identity.certificates.file
             return try PrivateKey(pem: certificates, passphrase: identity.passphrase, file: file)
         }
-        let text = try load(source, what: "private key")
+        let text = try load(source, what: "private key", files)
         return try PrivateKey(pem: text, passphrase: identity.passphrase, file: source.file)
     }
 
-    private static func load(_ source: TLSIdentity.Source, what: String) throws(TLSError) -> SecretBytes {
-        let text: SecretBytes
-        switch source {
-        case .file(let path):
-            text = try SecretBytes.contents(of: path, limit: fileLimit)
-        case .bytes(let bytes):
-            guard bytes.count <= fileLimit else {
-                throw TLSError(.fileTooLarge, "The \(what) has \(bytes.count) bytes; at most \(fileLimit) are read.")
-            }
-            text = try SecretBytes(copying: bytes)
-        }
+    /// Reads PEM text.
+    static func load(
+        _ source: TLSIdentity.Source,
+        what: String,
+        _ files: TLSFileReader
+    ) throws(TLSError) -> SecretBytes {
+        let text = try files.read(source, what: what)
         let name = source.file ?? "The \(what)"
         // Blank, tab, line feed and their like.
         guard text.bytes.contains(where: { $0 > 0x20 }) else {
@@ -91,85 +123,3 @@ struct LoadedIdentity: ~Copyable {
         return labels.joined(separator: ", ")
     }
 }
-
-/// An `X509` with one owner.
-struct Certificate: ~Copyable {
-    let handle: OpaquePointer
-
-    init(
-        pem: borrowing SecretBytes,
-        block: PEMBlocks.Block,
-        number: Int,
-        file: String?
-    ) throws(TLSError) {
-        let handle = try withReader(over: pem, block.range) { PEM_read_bio_X509($0, nil, refusePassphrase, nil) }
-        guard let handle else {
-            throw TLSError.fromQueue(
-                .damagedCertificate,
-                "Certificate \(number)\(file.map { " in \($0)" } ?? "") is damaged. Copy the file again from its source.",
-                file: file
-            )
-        }
-        self.handle = handle
-    }
-
-    deinit {
-        X509_free(handle)
-    }
-
-    consuming func relinquish() -> OpaquePointer {
-        let handle = self.handle
-        discard self
-        return handle
-    }
-}
-
-/// A `STACK_OF(X509)` that owns its certificates.
-struct CertificateStack: ~Copyable {
-    let handle: OpaquePointer
-
-    init() throws(TLSError) {
-        guard let handle = OPENSSL_sk_new_null() else {
-            throw TLSError.fromQueue(.openSSL, "OpenSSL cannot make a list of certificates.")
-        }
-        self.handle = handle
-    }
-
-    func append(_ certificate: consuming Certificate) throws(TLSError) {
-        let pointer = certificate.relinquish()
-        guard OPENSSL_sk_push(handle, UnsafeRawPointer(pointer)) > 0 else {
-            X509_free(pointer)
-            throw TLSError.fromQueue(.openSSL, "OpenSSL cannot extend a list of certificates.")
-        }
-    }
-
-    deinit {
-        while let pointer = OPENSSL_sk_pop(handle) {
-            X509_free(OpaquePointer(pointer))
-        }
-        OPENSSL_sk_free(handle)
-    }
-}
-
-/// Calls `body` with a read-only memory BIO over part of a text.
-func withReader<R>(
-    over text: borrowing SecretBytes,
-    _ range: Range<Int>,
-    _ body: (OpaquePointer) -> R
-) throws(TLSError) -> R {
-    ERR_clear_error()
-    let part = UnsafeRawBufferPointer(rebasing: text.bytes[range])
-    guard let reader = BIO_new_mem_buf(part.baseAddress, CInt(clamping: part.count)) else {
-        throw TLSError.fromQueue(.openSSL, "OpenSSL cannot make a reader.")
-    }
-    defer { BIO_free(reader) }
-    return body(reader)
-}
-
-/// Without a callback OpenSSL asks at the terminal, and waits.
-private func refusePassphrase(
-    _ buffer: UnsafeMutablePointer<CChar>?,
-    _ capacity: CInt,
-    _ writing: CInt,
-    _ context: UnsafeMutableRawPointer?
-) -> CInt { -1 }

@@ -49,6 +49,10 @@ struct PrivateKey: ~Copyable {
         )
     }
 
+    init(owning handle: OpaquePointer) {
+        self.handle = handle
+    }
+
     deinit {
         EVP_PKEY_free(handle)
     }

@@ -33,7 +33,9 @@ struct SecretBytes: ~Copyable {
     }
 
     /// Reads a whole regular file of at most `limit` bytes. Never waits, whatever the path names.
-    static func contents(of file: String, limit: Int) throws(TLSError) -> SecretBytes {
+    ///
+    /// - Parameter isPrivate: Whether a file that others than its owner may read is refused.
+    static func contents(of file: String, limit: Int, isPrivate: Bool = false) throws(TLSError) -> SecretBytes {
         // O_NONBLOCK: opening a pipe without a writer would wait for one.
         let descriptor = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
         guard descriptor >= 0 else { throw SecretBytes.failure(errno, file: file) }
@@ -49,6 +51,13 @@ struct SecretBytes: ~Copyable {
             throw TLSError(
                 .notRegularFile,
                 "\(file) is a pipe, a socket or a device. Name a regular file that holds PEM text.",
+                file: file
+            )
+        }
+        guard !isPrivate || status.st_mode & 0o077 == 0 else {
+            throw TLSError(
+                .readableByOthers,
+                "\(file) holds secrets, and others than its owner have rights on it. Use `chmod 600`.",
                 file: file
             )
         }

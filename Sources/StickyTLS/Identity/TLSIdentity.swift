@@ -16,6 +16,12 @@ public struct TLSIdentity: Sendable {
     /// Nil: the key is in the same PEM as the certificates.
     let privateKey: Source?
     let passphrase: String?
+    /// The certificates' source is PKCS#12 and not PEM.
+    var isPKCS12 = false
+
+    /// An OCSP response in DER (RFC 6960) for the certificate, which goes to clients that ask for it, until its
+    /// `nextUpdate`. Renew the file before that, and reload.
+    public var ocspResponse: TLSFile?
 
     /// Certificates and key in two files, as certbot's `fullchain.pem` and `privkey.pem`.
     ///

@@ -10,10 +10,12 @@ public struct TLSConnectionInfo: Sendable, Hashable {
     public let group: String?
     /// The application protocol (ALPN); nil when the client offered none.
     public let applicationProtocol: String?
-    /// The name that the client asked for (SNI); nil when it did not say.
+    /// The name that the client asked for (SNI), in lower case and without a dot at the end; nil when it did not say.
     public let serverName: String?
     /// Whether an earlier session was resumed, without a new proof of the certificate.
     public let isResumed: Bool
+    /// The client's certificate; nil when it was not asked for, or the client has none.
+    public let clientCertificate: TLSClientCertificate?
 
     init(_ ssl: OpaquePointer, serverName: String?) {
         version = TLSVersion(rawValue: UInt16(truncatingIfNeeded: SSL_version(ssl)))
@@ -21,6 +23,7 @@ public struct TLSConnectionInfo: Sendable, Hashable {
         isResumed = SSL_session_reused(ssl) == 1
         group = TLSConnectionInfo.groupName(ctls_negotiated_group(ssl))
         applicationProtocol = TLSConnectionInfo.applicationProtocol(ssl)
+        clientCertificate = TLSClientCertificate(ssl)
         self.serverName = serverName
     }
 
@@ -32,7 +35,7 @@ public struct TLSConnectionInfo: Sendable, Hashable {
         return String(decoding: UnsafeBufferPointer(start: name, count: Int(count)), as: UTF8.self)
     }
 
-    private static func groupName(_ nid: CInt) -> String? {
+    static func groupName(_ nid: CInt) -> String? {
         guard nid > 0 else { return nil }
         // "P-256" for what OpenSSL calls prime256v1.
         if let name = EC_curve_nid2nist(nid) { return String(cString: name) }

@@ -15,6 +15,12 @@ public struct TLSFailure: Error, Sendable, CustomStringConvertible {
         public static let peerAlert = Kind(name: "alert from the client")
         /// The client wants what the server does not do: no version, cipher or protocol in common.
         public static let refused = Kind(name: "refused")
+        /// The client asks for a name that is not served.
+        public static let unknownName = Kind(name: "unknown name")
+        /// The client's certificate is missing, does not hold or is not allowed.
+        public static let clientCertificate = Kind(name: "client certificate")
+        /// The client went beyond a limit: the size of its hello, or how often it may ask for new keys.
+        public static let limit = Kind(name: "limit")
         /// The client broke the protocol, or its bytes were changed on the way.
         public static let protocolViolation = Kind(name: "protocol violation")
         /// The session was used after its end (`send` after `close`).
@@ -70,8 +76,13 @@ public struct TLSFailure: Error, Sendable, CustomStringConvertible {
 
 extension TLSFailure {
     /// Reads OpenSSL's reason from the thread's queue and empties it.
-    init(transport: UnsafeMutablePointer<Transport>) {
+    init(_ ssl: OpaquePointer, transport: UnsafeMutablePointer<Transport>) {
         let error = ERR_peek_last_error()
+        if let failure = TLSFailure.refusal(transport) {
+            ERR_clear_error()
+            self = failure
+            return
+        }
         ERR_clear_error()
         let code = ERR_GET_REASON(error)
         let isSSL = error != 0 && ERR_GET_LIB(error) == ERR_LIB_SSL
@@ -82,6 +93,8 @@ extension TLSFailure {
             kind = .plainHTTP
         } else if isSSL, code == SSL_R_WRONG_VERSION_NUMBER, head.first != 0x16 {
             kind = .notTLS
+        } else if isSSL, TLSFailure.clientCertificateReasons.contains(code) {
+            kind = .clientCertificate
         } else if let alert, !alert.wasSent {
             kind = .peerAlert
         } else if alert?.number == UInt8(SSL_AD_INTERNAL_ERROR) || ERR_FATAL_ERROR(error) != 0 {
@@ -96,10 +109,44 @@ extension TLSFailure {
         self.init(
             kind: kind,
             alert: alert,
-            reason: openSSLReason(error) ?? "no reason given",
+            reason: TLSFailure.verification(ssl, code, isSSL) ?? openSSLReason(error) ?? "no reason given",
             serverName: transport.pointee.serverName,
             head: kind == .plainHTTP || kind == .notTLS ? head : []
         )
+    }
+
+    /// What we refuse ourselves.
+    private static func refusal(_ transport: UnsafeMutablePointer<Transport>) -> TLSFailure? {
+        let kind: Kind
+        let reason: String
+        switch transport.pointee.refusal {
+        case .none: return nil
+        case .unknownName: (kind, reason) = (.unknownName, "unknown server name")
+        case .changedName: (kind, reason) = (.protocolViolation, "server name changed")
+        case .tooManyKeyUpdates: (kind, reason) = (.limit, "too many key updates")
+        case .helloTooLarge:
+            (kind, reason) = (.limit, "client hello too large")
+            // No keys yet, so the alert is in clear: fatal, illegal_parameter, as OpenSSL says to a long message.
+            let record: [UInt8] = [0x15, 3, 3, 0, 2, 2, UInt8(SSL_AD_ILLEGAL_PARAMETER)]
+            record.withUnsafeBytes { bytes in
+                if let base = bytes.baseAddress { transport.pointee.write(base, bytes.count) }
+            }
+            transport.pointee.lastAlert = TLSAlert(number: UInt8(SSL_AD_ILLEGAL_PARAMETER), wasSent: true)
+        }
+        let name = transport.pointee.serverName
+        return TLSFailure(kind: kind, alert: transport.pointee.lastAlert, reason: reason, serverName: name)
+    }
+
+    private static let clientCertificateReasons: Set<CInt> = [
+        SSL_R_CERTIFICATE_VERIFY_FAILED, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE,
+    ]
+
+    /// What is wrong with the client's certificate.
+    private static func verification(_ ssl: OpaquePointer, _ code: CInt, _ isSSL: Bool) -> String? {
+        guard isSSL, code == SSL_R_CERTIFICATE_VERIFY_FAILED else { return nil }
+        let result = SSL_get_verify_result(ssl)
+        if result == Int(X509_V_ERR_APPLICATION_VERIFICATION) { return "client certificate not allowed" }
+        return X509_verify_cert_error_string(result).map { String(cString: $0) }
     }
 
     private static let refusals: Set<CInt> = [

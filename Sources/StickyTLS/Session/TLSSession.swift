@@ -21,8 +21,9 @@ public struct TLSSession: ~Copyable {
     // refers to, and would see all sessions change one context.
     private let transport: UnsafeMutablePointer<Transport>
     private let ssl: OpaquePointer
-    /// Keeps the SSL_CTX, and the ticket keys that its callbacks use.
-    let context: TLSContext
+    private let context: TLSContext
+    /// Keeps the contexts, and the ticket keys that their callbacks use.
+    private let generation: TLSGeneration
     private var phase = Phase.handshake
     private var isEstablished = false
     private var hasPeerClosed = false
@@ -31,17 +32,25 @@ public struct TLSSession: ~Copyable {
     private var deferred: TLSStatus?
 
     /// Begins a connection. Costs one SSL object, about 4 µs.
+    ///
+    /// - Throws: `tooManyHandshakes` when as many are in progress as may be; else OpenSSL's word.
     public init(_ context: TLSContext) throws(TLSError) {
         ERR_clear_error()
-        guard let method = TransportMethod.shared, let ssl = SSL_new(context.handle.pointer) else {
+        let generation = context.current
+        guard context.beginHandshake(generation.configuration.maximumHandshakesInProgress) else {
+            throw TLSError(.tooManyHandshakes, "As many handshakes are in progress as may be.")
+        }
+        guard let method = TransportMethod.shared, let ssl = SSL_new(generation.hosts.fallback.handle.pointer) else {
+            context.endHandshake()
             throw TLSError.fromQueue(.openSSL, "OpenSSL cannot begin a session.")
         }
         guard let bio = BIO_new(method) else {
             SSL_free(ssl)
+            context.endHandshake()
             throw TLSError.fromQueue(.openSSL, "OpenSSL cannot begin a session.")
         }
         let transport = UnsafeMutablePointer<Transport>.allocate(capacity: 1)
-        transport.initialize(to: Transport(context: context))
+        transport.initialize(to: Transport(generation))
         BIO_set_data(bio, transport)
         BIO_set_init(bio, 1)
         // One BIO for both directions: the SSL owns it once.
@@ -50,11 +59,13 @@ public struct TLSSession: ~Copyable {
         ctls_set_app_data(ssl, transport)
         ctls_set_msg_callback_arg(ssl, transport)
         self.context = context
+        self.generation = generation
         self.ssl = ssl
         self.transport = transport
     }
 
     deinit {
+        if case .handshake = phase { context.endHandshake() }
         SSL_free(ssl)
         transport.pointee.free()
         transport.deinitialize(count: 1)
@@ -119,6 +130,7 @@ public struct TLSSession: ~Copyable {
         if case .failed(let failure) = phase {
             return TLSStep(consumed: 0, plaintext: 0, output: 0, status: .failed(failure))
         }
+        if !hasPeerClosed { context.counters.update { $0.truncated += 1 } }
         return TLSStep(consumed: 0, plaintext: 0, output: 0, status: hasPeerClosed ? .peerClosed : .truncated)
     }
 
@@ -153,9 +165,11 @@ public struct TLSSession: ~Copyable {
         case SSL_ERROR_NONE:
             phase = .open
             isEstablished = true
+            context.endHandshake()
+            context.counters.completed(ssl)
             return .handshakeCompleted
         case SSL_ERROR_WANT_READ:
-            return .wantsInput
+            return transport.pointee.isStopped ? fail() : .wantsInput
         default:
             return fail()
         }
@@ -172,7 +186,7 @@ public struct TLSSession: ~Copyable {
             case SSL_ERROR_NONE:
                 produced += count
             case SSL_ERROR_WANT_READ:
-                return .wantsInput
+                return transport.pointee.isStopped ? fail() : .wantsInput
             case SSL_ERROR_ZERO_RETURN:
                 hasPeerClosed = true
                 transport.pointee.discardInput()
@@ -214,7 +228,9 @@ public struct TLSSession: ~Copyable {
 
     /// After this nothing is asked of OpenSSL any more, not even to shut down.
     private mutating func fail() -> TLSStatus {
-        let failure = TLSFailure(transport: transport)
+        let failure = TLSFailure(ssl, transport: transport)
+        context.counters.failed(failure, inHandshake: !isEstablished)
+        if case .handshake = phase { context.endHandshake() }
         phase = .failed(failure)
         return .failed(failure)
     }

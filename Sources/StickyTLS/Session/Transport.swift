@@ -12,7 +12,29 @@ import Darwin
 /// before it returns.
 struct Transport {
     /// Held by the session, which outlives this.
-    let context: Unmanaged<TLSContext>
+    let generation: Unmanaged<TLSGeneration>
+
+    /// What we refuse, in words that OpenSSL has none for.
+    enum Refusal {
+        case none
+        case unknownName
+        case changedName
+        case helloTooLarge
+        case tooManyKeyUpdates
+    }
+
+    /// Why the connection ends. Limits also stop the input.
+    var refusal = Refusal.none
+    /// The host of the name that was asked for. Held by the generation.
+    var host: Unmanaged<HostContext>?
+    /// What the first hello asked for.
+    var requestedName: ServerName?
+    /// The hello has been read, and no longer counts.
+    var helloIsComplete = false
+    private let helloLimit: Int
+    private var helloSize = 0
+    private var keyUpdates = 0
+    private var keyUpdatesSince: Int64 = 0
 
     private(set) var inputOffset = 0
     private(set) var outputCount = 0
@@ -35,8 +57,29 @@ struct Transport {
     private var firstBytes: (UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0)
     private var firstBytesCount = 0
 
-    init(context: TLSContext) {
-        self.context = Unmanaged.passUnretained(context)
+    init(_ generation: TLSGeneration) {
+        self.generation = Unmanaged.passUnretained(generation)
+        helloLimit = generation.configuration.maximumClientHelloSize
+    }
+
+    var isStopped: Bool {
+        switch refusal {
+        case .helloTooLarge, .tooManyKeyUpdates: true
+        default: false
+        }
+    }
+
+    /// Counts in windows of a second. Beyond the limit OpenSSL gets no more input.
+    mutating func didReceiveKeyUpdate() {
+        let generation = generation.takeUnretainedValue()
+        generation.counters.update { $0.keyUpdates += 1 }
+        let now = generation.configuration.clock.monotonic()
+        if keyUpdates == 0 || now - keyUpdatesSince >= 1_000_000_000 {
+            keyUpdatesSince = now
+            keyUpdates = 0
+        }
+        keyUpdates += 1
+        if keyUpdates > generation.configuration.maximumKeyUpdatesPerSecond { refusal = .tooManyKeyUpdates }
     }
 
     var hasOverflow: Bool { overflowStart < overflowEnd }
@@ -66,7 +109,14 @@ struct Transport {
     /// OpenSSL reads: 0 when there is nothing at the moment.
     mutating func read(into buffer: UnsafeMutableRawPointer, _ capacity: Int) -> Int {
         let count = min(capacity, input.count - inputOffset)
-        guard count > 0, let base = input.baseAddress else { return 0 }
+        guard count > 0, let base = input.baseAddress, !isStopped else { return 0 }
+        if !helloIsComplete {
+            helloSize += count
+            if helloSize > helloLimit {
+                refusal = .helloTooLarge
+                return 0
+            }
+        }
         memcpy(buffer, base + inputOffset, count)
         inputOffset += count
         if firstBytesCount < 5 { keepFirstBytes(buffer, count) }

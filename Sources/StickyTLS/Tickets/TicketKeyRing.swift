@@ -1,94 +1,96 @@
 internal import CTLS
 
-/// The ticket keys of one context, ready for OpenSSL: ciphers fetched and parameters laid out once, so that sealing
-/// and opening a ticket allocates nothing in Swift.
+/// The ticket keys of a server at one time: those of before, those in use, and those of after, which all workers know
+/// before the first one uses them.
 ///
-/// Unchecked: everything is written in `init` and only read afterwards; OpenSSL's fetched algorithms may be used from
-/// several threads.
-final class TicketKeyRing: @unchecked Sendable {
-    private struct Entry {
-        let keys: TicketKeys.Storage
-        let cipher: OpaquePointer
-        /// Key and digest for EVP_MAC, and the end mark.
-        let parameters: UnsafeMutablePointer<OSSL_PARAM>
+/// Made by the master with the system's random generator, and given to workers as ``encoded``. Keys are wiped when
+/// the last copy of the value is gone.
+public struct TicketKeyRing: Sendable {
+    /// When the keys in use came into use, in seconds since 1970.
+    public let usedSince: Int64
+    /// Counts the rotations, from 1.
+    public let epoch: UInt32
+
+    /// Seals the names of tickets (``TicketRouting``), always the same one.
+    let routing: RoutingKey
+    let previous: TicketKeys?
+    let current: TicketKeys
+    let next: TicketKeys
+
+    /// New keys.
+    ///
+    /// - Parameter now: Seconds since 1970.
+    public init(now: Int64) throws(TLSError) {
+        usedSince = now
+        epoch = 1
+        routing = try RoutingKey()
+        previous = nil
+        current = try TicketKeys()
+        next = try TicketKeys()
     }
 
-    private var entries: [Entry] = []
-
-    /// The first keys seal, all open.
-    init(_ keys: [TicketKeys]) throws(TLSError) {
-        for keys in keys {
-            let storage = keys.storage
-            guard find(storage.base) == nil else {
-                throw TLSError(.invalidTicketKeys, "Two ticket keys have the same name. Each key needs its own.")
-            }
-            ERR_clear_error()
-            guard let cipher = EVP_CIPHER_fetch(nil, storage.keyLength == 32 ? "AES-256-CBC" : "AES-128-CBC", nil)
-            else {
-                throw TLSError.fromQueue(.openSSL, "OpenSSL has no AES-CBC for ticket keys.")
-            }
-            let parameters = UnsafeMutablePointer<OSSL_PARAM>.allocate(capacity: 3)
-            parameters[0] = OSSL_PARAM_construct_octet_string(
-                ctls_mac_param_key(),
-                storage.authenticationKey,
-                storage.keyLength
-            )
-            // OpenSSL only reads it; the parameter type is not const.
-            let digest = UnsafeMutablePointer(mutating: ctls_digest_sha256())
-            parameters[1] = OSSL_PARAM_construct_utf8_string(ctls_mac_param_digest(), digest, 0)
-            parameters[2] = OSSL_PARAM_construct_end()
-            entries.append(Entry(keys: storage, cipher: cipher, parameters: parameters))
+    private init(usedSince: Int64, epoch: UInt32, routing: RoutingKey, _ keys: [TicketKeys?]) throws(TLSError) {
+        guard keys.count == 3, let current = keys[1], let next = keys[2] else {
+            throw TLSError(.invalidTicketKeys, "The ticket keys are not complete.")
         }
+        self.usedSince = usedSince
+        self.epoch = epoch
+        self.routing = routing
+        previous = keys[0]
+        self.current = current
+        self.next = next
     }
 
-    deinit {
-        for entry in entries {
-            EVP_CIPHER_free(entry.cipher)
-            entry.parameters.deallocate()
+    /// The ring after this one: the next keys are used, and new ones are made to come after them.
+    ///
+    /// - Parameter now: Seconds since 1970.
+    public func rotated(now: Int64) throws(TLSError) -> TicketKeyRing {
+        try TicketKeyRing(usedSince: now, epoch: epoch &+ 1, routing: routing, [current, next, TicketKeys()])
+    }
+
+    /// The names of the keys of before (if there are any), in use and of after. They are no secret, and tell in a log
+    /// or a test which keys a process has.
+    public var names: [[UInt8]] { [previous, current, next].compactMap { $0?.name } }
+
+    private static let mark = Array("STK1".utf8)
+    private static let length = 4 + 8 + 4 + 16 + 1 + 3 * 80
+
+    /// The ring as bytes, for sharing with workers. They are secret: do not write them anywhere.
+    public var encoded: [UInt8] {
+        var bytes = TicketKeyRing.mark
+        bytes.reserveCapacity(TicketKeyRing.length)
+        withUnsafeBytes(of: usedSince.littleEndian) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: epoch.littleEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(contentsOf: UnsafeBufferPointer(start: routing.memory.base, count: 16))
+        bytes.append(previous == nil ? 0 : 1)
+        for keys in [previous, current, next] {
+            if let keys {
+                keys.withUnsafeBytes { bytes.append(contentsOf: $0) }
+            } else {
+                bytes.append(contentsOf: repeatElement(0, count: 80))
+            }
         }
+        return bytes
     }
 
-    /// The answer of the ticket callback that asks to seal: 1, or 0 for no ticket. Never an error, which would fail
-    /// the handshake.
-    func seal(
-        name: UnsafeMutablePointer<UInt8>,
-        vector: UnsafeMutablePointer<UInt8>,
-        cipher: OpaquePointer,
-        mac: OpaquePointer
-    ) -> CInt {
-        guard let entry = entries.first else { return 0 }
-        name.update(from: entry.keys.base, count: TicketKeys.Storage.nameLength)
-        guard RAND_bytes(vector, EVP_CIPHER_get_iv_length(entry.cipher)) == 1,
-            EVP_EncryptInit_ex(cipher, entry.cipher, nil, entry.keys.encryptionKey, vector) == 1,
-            EVP_MAC_CTX_set_params(mac, entry.parameters) == 1
-        else { return withoutTicket() }
-        return 1
-    }
-
-    /// The answer of the ticket callback that asks to open: 0 for a key that is unknown (a full handshake follows),
-    /// 1 to use the ticket, 2 to use it and send a new one.
-    func open(
-        name: UnsafeMutablePointer<UInt8>,
-        vector: UnsafeMutablePointer<UInt8>,
-        cipher: OpaquePointer,
-        mac: OpaquePointer,
-        renewAlways: Bool
-    ) -> CInt {
-        guard let index = find(name) else { return 0 }
-        let entry = entries[index]
-        guard EVP_MAC_CTX_set_params(mac, entry.parameters) == 1,
-            EVP_DecryptInit_ex(cipher, entry.cipher, nil, entry.keys.encryptionKey, vector) == 1
-        else { return withoutTicket() }
-        return renewAlways || index > 0 ? 2 : 1
-    }
-
-    /// The handshake goes on, so nothing may stay in the queue that would be taken for its failure.
-    private func withoutTicket() -> CInt {
-        ERR_clear_error()
-        return 0
-    }
-
-    private func find(_ name: UnsafeMutablePointer<UInt8>) -> Int? {
-        entries.firstIndex { CRYPTO_memcmp($0.keys.base, name, TicketKeys.Storage.nameLength) == 0 }
+    /// Reads what ``encoded`` gave. Throws `invalidTicketKeys` for anything else.
+    public init(encoded bytes: [UInt8]) throws(TLSError) {
+        guard bytes.count == TicketKeyRing.length, bytes.starts(with: TicketKeyRing.mark), bytes[32] <= 1 else {
+            throw TLSError(.invalidTicketKeys, "These bytes are no ticket keys of this version.")
+        }
+        func number(_ range: Range<Int>) -> UInt64 {
+            range.reversed().reduce(0) { $0 << 8 | UInt64(bytes[$1]) }
+        }
+        var keys: [TicketKeys?] = []
+        for index in 0..<3 {
+            let start = 33 + index * 80
+            keys.append(index == 0 && bytes[32] == 0 ? nil : try TicketKeys(Array(bytes[start..<(start + 80)])))
+        }
+        try self.init(
+            usedSince: Int64(bitPattern: number(4..<12)),
+            epoch: UInt32(number(12..<16)),
+            routing: RoutingKey(Array(bytes[16..<32])),
+            keys
+        )
     }
 }

@@ -53,27 +53,20 @@ public struct TicketKeys: Sendable {
         Array(UnsafeRawBufferPointer(start: storage.base, count: Storage.nameLength))
     }
 
-    /// Owns the bytes.
+    /// Owns the bytes: locked in memory, out of core dumps and wiped at the end.
     ///
-    /// Unchecked: nothing writes to the bytes after the initializer of ``TicketKeys`` returns, and `deinit` runs once.
+    /// Unchecked: nothing writes to the bytes after the initializer of ``TicketKeys`` returns.
     final class Storage: @unchecked Sendable {
         static let nameLength = 16
 
-        let base: UnsafeMutablePointer<UInt8>
-        let count: Int
+        private let memory: LockedMemory
         private let encryptionFirst: Bool
+        var base: UnsafeMutablePointer<UInt8> { memory.base }
+        var count: Int { memory.count }
 
         init(count: Int, encryptionFirst: Bool) throws(TLSError) {
-            guard let base = ctls_malloc(count) else {
-                throw TLSError(.openSSL, "There is not enough memory for ticket keys.")
-            }
-            self.base = base.bindMemory(to: UInt8.self, capacity: count)
-            self.count = count
+            memory = try LockedMemory(count: count)
             self.encryptionFirst = encryptionFirst
-        }
-
-        deinit {
-            ctls_clear_free(base, count)
         }
 
         var keyLength: Int { (count - Storage.nameLength) / 2 }

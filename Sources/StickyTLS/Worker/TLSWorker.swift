@@ -38,8 +38,9 @@ public struct TLSWorker<Application: TLSConnectionHandler>: ConnectionHandler {
         self.init(try TLSContext(configuration), application: application, logger: logger)
     }
 
-    /// Prepares the application.
+    /// Takes the master's ticket keys and prepares the application.
     public func start(_ worker: Worker) async throws {
+        context.attach(to: worker)
         try await application.start(worker)
     }
 
@@ -49,6 +50,9 @@ public struct TLSWorker<Application: TLSConnectionHandler>: ConnectionHandler {
         let connection: TLSConnection
         do {
             connection = try TLSConnection(socket, context: context)
+        } catch  where error.code == .tooManyHandshakes {
+            logger.debug("too many handshakes in progress, a connection is dropped", metadata: ["peer": "\(peer)"])
+            return
         } catch {
             logger.error(
                 "TLS cannot begin, the connection is dropped",

@@ -107,7 +107,7 @@ public final class ThreadPerConnection: TLSConnectionHandler {
             report(error, of: connection)
             // An alert must arrive before the end does; the others have nothing to hear.
             guard let failure = error.failure else { return }
-            if failure.kind == .plainHTTP { connection.writePlain(ThreadPerConnection.answerToPlainHTTP) }
+            if failure.kind == .plainHTTP { connection.answerPlainHTTP(failure) }
             return connection.close()
         }
         do {
@@ -129,16 +129,4 @@ public final class ThreadPerConnection: TLSConnectionHandler {
             options.logger.error("TLS connection failed", metadata: metadata)
         }
     }
-
-    private static let answerToPlainHTTP = Array(
-        """
-        HTTP/1.1 400 Bad Request\r
-        Connection: close\r
-        Content-Type: text/plain\r
-        Content-Length: 36\r
-        \r
-        This port speaks TLS: use https://.
-
-        """.utf8
-    )
 }

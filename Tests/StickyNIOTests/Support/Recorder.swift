@@ -12,6 +12,7 @@ final class Recorder: ChannelInboundHandler {
     private(set) var events: [String] = []
     private(set) var received: [UInt8] = []
     private(set) var errors: [any Error] = []
+    var onActive: ((ChannelHandlerContext) -> Void)?
     var onRead: ((ChannelHandlerContext, ByteBuffer) -> Void)?
     var onReadComplete: ((ChannelHandlerContext) -> Void)?
     var onEvent: ((ChannelHandlerContext, Any) -> Void)?
@@ -24,6 +25,7 @@ final class Recorder: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         events.append("active")
+        onActive?(context)
         context.fireChannelActive()
     }
 

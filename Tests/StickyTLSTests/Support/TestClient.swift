@@ -10,6 +10,8 @@ final class TestClient {
         var signatureAlgorithms: String?
         var applicationProtocols: [String] = []
         var serverName: String? = "localhost"
+        var identity: TestIdentity?
+        var wantsStaple = false
     }
 
     let ssl: OpaquePointer
@@ -29,7 +31,14 @@ final class TestClient {
         if let list = options.cipherList { SSL_CTX_set_cipher_list(context, list) }
         if let groups = options.groups { _ = ctls_ctx_set_groups(context, groups) }
         if let list = options.signatureAlgorithms { _ = ctls_ctx_set_signature_algorithms(context, list) }
+        if let identity = options.identity {
+            let context = self.context
+            identity.withObjects { certificate, key in
+                _ = SSL_CTX_use_cert_and_key(context, certificate, key, nil, 1)
+            }
+        }
         ssl = SSL_new(context)!
+        if options.wantsStaple { _ = ctls_request_status(ssl) }
         incoming = BIO_new(BIO_s_mem())!
         outgoing = BIO_new(BIO_s_mem())!
         SSL_set_bio(ssl, incoming, outgoing)
@@ -41,6 +50,8 @@ final class TestClient {
     }
 
     deinit {
+        // Else a session that was resumed here could not be resumed again.
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
         SSL_free(ssl)
         SSL_CTX_free(context)
     }
@@ -87,6 +98,21 @@ final class TestClient {
     func takeReceived() -> [UInt8] {
         defer { received = [] }
         return received
+    }
+
+    /// The server's certificate, as PEM.
+    var serverCertificate: [UInt8]? {
+        SSL_get0_peer_certificate(ssl).map { certificate in
+            TestIdentity.text { PEM_write_bio_X509($0, certificate) }
+        }
+    }
+
+    /// The OCSP response that the server sent.
+    var staple: [UInt8]? {
+        var bytes: UnsafePointer<UInt8>?
+        let count = ctls_get_ocsp_response(ssl, &bytes)
+        guard count > 0, let bytes else { return nil }
+        return Array(UnsafeBufferPointer(start: bytes, count: count))
     }
 
     /// The server's close_notify was seen.

@@ -1,0 +1,76 @@
+internal import CTLS
+
+/// The certificate that a client has shown, and that was found to be good.
+public struct TLSClientCertificate: Sendable, Hashable {
+    /// The subject as in RFC 2253, such as `CN=worker,O=Example`.
+    public let subject: String
+    /// The issuer as in RFC 2253.
+    public let issuer: String
+    /// DNS names (subjectAltName).
+    public let dnsNames: [String]
+    /// URIs (subjectAltName), such as `spiffe://example.org/service`.
+    public let uris: [String]
+    /// The serial number in hexadecimal digits.
+    public let serialNumber: String
+    /// SHA-256 of the certificate.
+    public let fingerprint: [UInt8]
+    /// SHA-256 of its public key (SubjectPublicKeyInfo), as in ``TLSClientCertificates/allowedPublicKeys``.
+    public let publicKeyHash: [UInt8]
+    /// The certificate in DER.
+    public let der: [UInt8]
+    /// Whether it was verified against the authorities of the host, on this connection or on the one that this resumes.
+    public let isVerified: Bool
+    /// Whether the client has proved on this very connection that it has the key. False when a session was resumed.
+    public let isVerifiedOnThisConnection: Bool
+
+    init?(_ ssl: OpaquePointer) {
+        guard let certificate = SSL_get0_peer_certificate(ssl) else { return nil }
+        subject = TLSClientCertificate.text(X509_get_subject_name(certificate))
+        issuer = TLSClientCertificate.text(X509_get_issuer_name(certificate))
+        let names = CertificateNames(certificate)
+        dnsNames = names.dns
+        uris = names.uris
+        serialNumber = TLSClientCertificate.serialNumber(certificate)
+        der = TLSClientCertificate.encoded { i2d_X509(certificate, $0) }
+        fingerprint = der.withUnsafeBytes { sha256($0) }
+        publicKeyHash = TLSClientCertificate.publicKeyHash(certificate)
+        isVerified = SSL_get_verify_result(ssl) == Int(X509_V_OK)
+        isVerifiedOnThisConnection = isVerified && SSL_session_reused(ssl) == 0
+    }
+
+    static func publicKeyHash(_ certificate: OpaquePointer) -> [UInt8] {
+        let key = X509_get_X509_PUBKEY(certificate)
+        return encoded { i2d_X509_PUBKEY(key, $0) }.withUnsafeBytes { sha256($0) }
+    }
+
+    /// Calls one of OpenSSL's encoders twice: for the length, and for the bytes.
+    private static func encoded(
+        _ encode: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> CInt
+    ) -> [UInt8] {
+        let length = Int(max(encode(nil), 0))
+        return [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            var position = buffer.baseAddress
+            count = Int(max(encode(&position), 0))
+        }
+    }
+
+    private static func text(_ name: OpaquePointer?) -> String {
+        guard let name, let writer = BIO_new(BIO_s_mem()) else { return "" }
+        defer { BIO_free(writer) }
+        X509_NAME_print_ex(writer, name, 0, ctls_name_flags())
+        return contents(of: writer)
+    }
+
+    private static func serialNumber(_ certificate: OpaquePointer) -> String {
+        guard let writer = BIO_new(BIO_s_mem()) else { return "" }
+        defer { BIO_free(writer) }
+        i2a_ASN1_INTEGER(writer, X509_get0_serialNumber(certificate))
+        return contents(of: writer)
+    }
+
+    private static func contents(of writer: OpaquePointer) -> String {
+        var bytes = [UInt8](repeating: 0, count: 8192)
+        let count = BIO_read(writer, &bytes, CInt(bytes.count))
+        return String(decoding: bytes.prefix(Int(max(count, 0))), as: UTF8.self)
+    }
+}

@@ -1,0 +1,22 @@
+/// Reads what a configuration names: from the disk, or from what the master has read and shared.
+struct TLSFileReader: Sendable {
+    /// Contents by path, which go before the disk.
+    var shared: [String: [UInt8]] = [:]
+
+    func read(
+        _ source: TLSIdentity.Source,
+        what: String,
+        limit: Int = LoadedIdentity.fileLimit
+    ) throws(TLSError) -> SecretBytes {
+        switch source {
+        case .file(let path):
+            if let bytes = shared[path] { return try SecretBytes(copying: bytes) }
+            return try SecretBytes.contents(of: path, limit: limit)
+        case .bytes(let bytes):
+            guard bytes.count <= limit else {
+                throw TLSError(.fileTooLarge, "The \(what) has \(bytes.count) bytes; at most \(limit) are read.")
+            }
+            return try SecretBytes(copying: bytes)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+internal import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Watches the files of a context and reloads it when they change, and warns of certificates that end soon.
+///
+/// ```swift
+/// let reloader = TLSReloader(context)
+/// Task { try await reloader.run() }
+/// ```
+///
+/// It looks at time, size and inode, through symbolic links, so it also sees certbot's way of changing a link. What
+/// changes is given time to settle, because certificate and key are written one after the other. A state that cannot
+/// be used is told once (``TLSEvent/reloadFailed(_:)``) and not tried again until a file changes.
+public final class TLSReloader: Sendable {
+    private struct Stamp: Equatable {
+        var seconds: Int
+        var nanoseconds: Int
+        var size: Int64
+        var inode: UInt64
+        var device: UInt64
+    }
+
+    private struct State {
+        var seen: [String: Stamp?] = [:]
+        var changed: Int64?
+        var warned: [TLSServedCertificate: Int] = [:]
+        var expiredStaples: Set<String> = []
+    }
+
+    private let context: TLSContext
+    private let interval: Duration
+    private let settleTime: Int64
+    private let state: Mutex<State>
+
+    /// Days before the end at which a warning is given.
+    static let warningDays = [30, 14, 7, 1]
+
+    /// Notes how the files are now.
+    ///
+    /// - Parameters:
+    ///   - context: What is reloaded.
+    ///   - interval: How often the files are looked at.
+    ///   - settleTime: How long nothing must have changed before the files are read.
+    public init(_ context: TLSContext, every interval: Duration = .seconds(1), settleTime: Duration = .seconds(1)) {
+        self.context = context
+        self.interval = interval
+        let (seconds, attoseconds) = settleTime.components
+        self.settleTime = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        state = Mutex(State(seen: TLSReloader.stamps(context.configuration.files)))
+    }
+
+    /// Looks at the files, and at the certificates' ends, until its task is cancelled.
+    public func run() async throws {
+        while true {
+            check()
+            try await Task.sleep(for: interval)
+        }
+    }
+
+    /// Looks once. ``run()`` does it again and again.
+    public func check() {
+        let configuration = context.configuration
+        let stamps = TLSReloader.stamps(configuration.files)
+        let now = configuration.clock.monotonic()
+        let isDue = state.withLock { state in
+            if stamps != state.seen {
+                state.seen = stamps
+                state.changed = now
+            }
+            guard let changed = state.changed, now - changed >= settleTime else { return false }
+            state.changed = nil
+            return true
+        }
+        // The event tells what was wrong.
+        if isDue { try? context.reload() }
+        warn(at: configuration.clock.wall(), configuration)
+        warnOfStaples(at: configuration.clock.wall(), configuration)
+    }
+
+    private func warn(at now: Int64, _ configuration: TLSConfiguration) {
+        for certificate in context.certificates {
+            let days = certificate.daysLeft(at: now)
+            guard let step = days < 0 ? -1 : TLSReloader.warningDays.last(where: { days <= $0 }) else { continue }
+            let isNew = state.withLock { $0.warned.updateValue(step, forKey: certificate) != step }
+            if isNew { configuration.onEvent(.certificateExpires(names: certificate.names, days: days)) }
+        }
+    }
+
+    private func warnOfStaples(at now: Int64, _ configuration: TLSConfiguration) {
+        for staple in context.current.hosts.identities.compactMap(\.staple) where now >= staple.nextUpdate {
+            let isNew = state.withLock {
+                $0.expiredStaples.insert("\(staple.file ?? "") \(staple.nextUpdate)").inserted
+            }
+            if isNew { configuration.onEvent(.stapleExpired(file: staple.file)) }
+        }
+    }
+
+    private static func stamps(_ files: [String]) -> [String: Stamp?] {
+        var stamps: [String: Stamp?] = [:]
+        for file in files { stamps.updateValue(stamp(file), forKey: file) }
+        return stamps
+    }
+
+    private static func stamp(_ file: String) -> Stamp? {
+        var status = stat()
+        guard stat(file, &status) == 0 else { return nil }
+        #if canImport(Darwin)
+        let time = status.st_mtimespec
+        #else
+        let time = status.st_mtim
+        #endif
+        return Stamp(
+            seconds: Int(time.tv_sec),
+            nanoseconds: Int(time.tv_nsec),
+            size: Int64(status.st_size),
+            inode: UInt64(status.st_ino),
+            device: UInt64(truncatingIfNeeded: status.st_dev)
+        )
+    }
+}
