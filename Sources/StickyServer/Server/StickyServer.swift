@@ -295,9 +295,3 @@ public final class StickyServer: Sendable {
         return getsockopt(number, SOL_SOCKET, SO_TYPE, &kind, &length) == 0
     }
 }
-
-extension StickyServerError {
-    fileprivate static var noThread: StickyServerError {
-        StickyServerError(.outOfResources, "the system refuses another thread («ulimit -u» shows the limit)")
-    }
-}
