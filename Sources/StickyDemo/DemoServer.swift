@@ -25,7 +25,12 @@ struct DemoServer: Sendable {
     func run() async throws {
         let server = try StickyServer(configuration: configuration)
         // Made in the master too, before it starts anything: a wrong file is reported once and not by every worker.
-        let tls = try identities.map { try TLSContext(TLSConfiguration(identities: $0.identities())) }
+        let tls = try identities.map { files in
+            var settings = try TLSConfiguration(identities: files.identities())
+            // A ticket of any worker resumes on any other, and outlives each.
+            settings.ticketKeys = .master
+            return try TLSContext(settings)
+        }
         if let worker = server.worker {
             try await server.work(handler(worker, tls))
         } else {
@@ -43,6 +48,9 @@ struct DemoServer: Sendable {
                 Self.say("listening \(names.joined(separator: " ")) workers=\(workers) master=\(getpid())")
             }
         }
+        let rotation = identities == nil ? nil : try TicketKeyRotation(sharingWith: server)
+        let rotating = Task { try await rotation?.run() }
+        defer { rotating.cancel() }
         try await server.listen()
         await announcing.value
     }

@@ -62,6 +62,15 @@ struct TLSClientTests {
         #expect(try await server.stop() == 0)
     }
 
+    @Test("Sessions resume on the successor of a worker that was killed (S4)", arguments: ["1.2", "1.3"])
+    func resumptionSurvivesDeath(_ version: String) async throws {
+        let server = try await DemoServer()
+        let result: Resumption = try await Command.client("resume", ["\(server.port)", version, "4", "kill"])
+        #expect(result.connections.map(\.resumed) == [false, true, true, true])
+        #expect(Set(result.connections.map(\.slot)).count == 1)
+        #expect(try await server.stop() == 0)
+    }
+
     @Test("A client without a protocol in common gets the fatal alert")
     func alpnMismatch() async throws {
         let server = try await DemoServer()
