@@ -42,7 +42,13 @@ struct ClusterFixture {
         let printing = Task {
             for await event in events { await handle(event, server) }
         }
-        try await server.listen()
+        do {
+            try await server.listen()
+        } catch {
+            // What happened is told before why it ended.
+            await printing.value
+            throw error
+        }
         await printing.value
     }
 
@@ -71,6 +77,8 @@ struct ClusterFixture {
                 try? await server.broadcast(Array(payload.dropFirst(10)))
             } else if payload.starts(with: Array("reply ".utf8)) {
                 try? await server.send(Array(payload.dropFirst(6)), to: .slot(slot))
+            } else if payload.starts(with: Array("order ".utf8)) {
+                await obey(String(decoding: payload.dropFirst(6), as: UTF8.self), server)
             }
         case .connectionRouted(let slot, let reason, let peer):
             say("routed slot=\(slot) reason=\(reason) peer=\(peer)")
@@ -84,6 +92,23 @@ struct ClusterFixture {
             say("stopping")
         default:
             say("event \(event)")
+        }
+    }
+}
+
+extension ClusterFixture {
+    /// What a test has the master do: `stop`, or `send SLOT BYTES`, whose outcome is told as `sent ...`.
+    private static func obey(_ order: String, _ server: StickyServer) async {
+        let words = order.split(separator: " ")
+        if words == ["stop"] { server.stop() }
+        guard words.count == 3, words[0] == "send", let slot = Int(words[1]), let count = Int(words[2]) else { return }
+        do {
+            try await server.send([UInt8](repeating: 0x6d, count: count), to: .slot(slot))
+            say("sent ok")
+        } catch let error as StickyServerError {
+            say("sent error \(error.code)")
+        } catch {
+            say("sent error \(error)")
         }
     }
 }
@@ -128,6 +153,8 @@ struct Options: Sendable {
         configuration.heartbeat.hungAfter = .milliseconds(number("hung", 30_000))
         configuration.heartbeat.abortGrace = .milliseconds(number("abort-grace", 5000))
         configuration.recycling.afterConnections = values["recycle-after"].flatMap { Int($0) }
+        configuration.crashReportLimit = .milliseconds(number("crash-report-limit", 60_000))
+        configuration.messageQueueLimit = number("message-queue", configuration.messageQueueLimit)
         configuration.maximumDrainingGenerations = number("generations", 3)
         configuration.privileges.allowsRoot = values["root"] != "no"
         configuration.privileges.user = values["user"]

@@ -21,10 +21,10 @@ struct LineConnection: ~Copyable {
         }
     }
 
-    /// Gives the descriptor up.
-    mutating func release() -> CInt {
+    /// Gives the descriptor up, with what was read of it and not used.
+    mutating func release() -> (descriptor: CInt, unread: [UInt8]) {
         defer { descriptor = -1 }
-        return descriptor
+        return (descriptor, buffer)
     }
 
     /// Nil at end of file, or when nothing has come and `stop` holds, which is told for how long.

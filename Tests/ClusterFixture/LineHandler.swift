@@ -24,6 +24,8 @@ final class LineHandler: ConnectionHandler {
     private let worker = Mutex<Worker?>(nil)
     private let heard = Log()
     private let draining = Atomic<Bool>(false)
+    /// Connections that came, also those that are gone.
+    private let served = Atomic<Int>(0)
     /// Told to behave as if whatever serves connections were in an endless loop.
     private let stuck = Atomic<Bool>(false)
 
@@ -43,7 +45,11 @@ final class LineHandler: ConnectionHandler {
         if options["boot"] == "fail" { throw BootFailure() }
         if options["boot"] == "exit" { exit(3) }
         // As long as the file exists; for reloads that meet a program which has become bad.
-        if let file = options["bad-while"], access(file, F_OK) == 0 { throw BootFailure() }
+        if let file = options["bad-while"], access(file, F_OK) == 0, worker.slot >= options.number("bad-from-slot", 0) {
+            throw BootFailure()
+        }
+        // A start that lasts as long as the test wants.
+        while let file = options["wait-while"], access(file, F_OK) == 0 { try await Task.sleep(for: .milliseconds(5)) }
         if options["boot"] == "hang" { try await Task.sleep(for: .seconds(1000)) }
         // One slot alone fails, as long as the file exists.
         if options["boot"] == "fail-slot-1", worker.slot == 1 { throw BootFailure() }
@@ -55,6 +61,9 @@ final class LineHandler: ConnectionHandler {
     struct BootFailure: Error {}
 
     func addConnection(_ socket: consuming PausedSocket) {
+        served.add(1, ordering: .relaxed)
+        // Dropping the socket ends the connection.
+        if options["refuse"] == "yes" { return }
         let line = "reason=\(socket.reason) peer=\(socket.peer) local=\(socket.local) listener=\(socket.listener)"
         let (entryPeer, entryLocal, listener, reason, prelude, hops) = (
             socket.peer, socket.local, socket.listener, socket.reason, socket.prelude, socket.hops
@@ -105,12 +114,12 @@ final class LineHandler: ConnectionHandler {
         pause: (CInt, [UInt8]) -> PausedSocket
     ) {
         guard let worker = worker.withLock({ $0 }) else { return }
-        var served = 0
+        var answered = 0
         // A client that has just come and not spoken yet is no idle one: it has been told that somebody listens.
         while let line = connection.readLine(until: { waited in
-            draining.load(ordering: .relaxed) && (served > 0 || waited > .seconds(2))
+            draining.load(ordering: .relaxed) && (answered > 0 || waited > .seconds(2))
         }) {
-            served += 1
+            answered += 1
             let words = line.split(separator: " ", maxSplits: 2).map(String.init)
             switch words.first {
             case "who":
@@ -133,12 +142,18 @@ final class LineHandler: ConnectionHandler {
                 connection.write(tell(worker, words[1], Array(words[2].utf8)) + "\n")
             case "flood" where words.count == 3:
                 connection.write(flood(worker, Int(words[1]) ?? 0, Int(words[2]) ?? 0) + "\n")
+            case "flood-slot" where words.count == 3:
+                // Twenty messages of half a megabyte or so.
+                connection.write(flood(worker, 20, Int(words[2]) ?? 0, to: .slot(Int(words[1]) ?? 0)) + "\n")
+            case "served":
+                connection.write("served=\(served.load(ordering: .relaxed))\n")
             case "heard":
                 connection.write(heard.withLock { $0.joined(separator: ",") } + "\n")
             case "open":
                 connection.write("open=\(worker.openConnections)\n")
             case "rehome" where words.count == 2:
-                let socket = pause(connection.release(), Array("who\n".utf8))
+                let (descriptor, unread) = connection.release()
+                let socket = pause(descriptor, Array("who\n".utf8) + unread)
                 do throws(StickyServerError) {
                     try worker.rehome(socket, to: Int(words[1]) ?? 0)
                 } catch {
@@ -152,9 +167,7 @@ final class LineHandler: ConnectionHandler {
             case "publish" where words.count == 3:
                 connection.write(publish(worker, words[1], Array(words[2].utf8)) + "\n")
             case "garbage":
-                // Descriptor 3 is the control socket.
-                let nonsense = [UInt8](repeating: 0xa5, count: 100)
-                _ = nonsense.withUnsafeBytes { Glibc.write(3, $0.baseAddress, $0.count) }
+                Garbage.send(words.count > 1 ? words[1] : "noise")
                 connection.write("sent\n")
             case "spin":
                 connection.write("spinning\n")
@@ -206,10 +219,10 @@ final class LineHandler: ConnectionHandler {
         return "published"
     }
 
-    private func flood(_ worker: Worker, _ count: Int, _ bytes: Int) -> String {
+    private func flood(_ worker: Worker, _ count: Int, _ bytes: Int, to target: MessageTarget = .master) -> String {
         for number in 0..<count {
             let payload = Array("\(number) ".utf8) + [UInt8](repeating: 0x2e, count: bytes)
-            do throws(StickyServerError) { try worker.send(payload) } catch {
+            do throws(StickyServerError) { try worker.send(payload, to: target) } catch {
                 return "error \(error.code) at \(number)"
             }
         }

@@ -163,6 +163,9 @@ final class Listener {
 
     /// A Unix socket's file outlives its server. It is stale when nobody accepts there.
     private static func removeStaleSocket(_ path: String) {
+        // A file that is no socket refuses connections as well, and is somebody's data.
+        var info = stat()
+        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return }
         #if canImport(Glibc)
         let probe = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
         #else

@@ -63,6 +63,13 @@ final class Mailbox: Sendable {
         }
     }
 
+    /// Ends the mailbox. Those who wait for a message to be sent are told that nobody will.
+    func end() {
+        for case .send(_, let done) in close() {
+            done(StickyServerError(.workersGone, "the server has stopped"))
+        }
+    }
+
     /// Ends the mailbox and gives what nobody will do.
     func close() -> [MasterCommand] {
         state.withLock { state in

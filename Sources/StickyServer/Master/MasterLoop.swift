@@ -87,7 +87,12 @@ final class MasterLoop {
             if let known = adopted.firstIndex(where: { $0.serves(address, index: index) }) {
                 listeners.append(adopted.remove(at: known))
             } else {
-                listeners.append(try Listener(address, index: index))
+                do {
+                    listeners.append(try Listener(address, index: index))
+                } catch {
+                    for listener in listeners { listener.removeFile() }
+                    throw error
+                }
             }
         }
         slots = (0..<max(slotTarget, inherited?.generations.count ?? 0)).map { number in
@@ -119,14 +124,8 @@ final class MasterLoop {
     }
 
     private func cleanUp() {
-        for command in mailbox.close() {
-            if case .send(_, let done) = command {
-                done(StickyServerError(.workersGone, "the server has stopped"))
-            }
-        }
         for listener in listeners { listener.removeFile() }
         listeners = []
-        events.finish()
     }
 
     // MARK: - Poll set

@@ -50,6 +50,7 @@ final class WorkerProcess {
 
     /// Sockets that it gave back unreceipted when it ended.
     var returned = 0
+    private var isAborted = false
     /// How it ended, once that is known; the system tells only once.
     private var end: WorkerEnd?
 
@@ -80,21 +81,29 @@ final class WorkerProcess {
 
     func kill() {
         // Once reaped, the number may belong to another process.
-        if end == nil { _ = signal(SIGKILL) }
+        guard end == nil else { return }
+        _ = signal(SIGKILL, to: pid)
+        if mayHaveBacktracer { _ = signal(SIGKILL, to: -pid) }
     }
 
     /// Makes it write where it hangs.
     func abort() {
-        if end == nil { _ = signal(SIGABRT) }
+        guard end == nil else { return }
+        isAborted = true
+        _ = signal(SIGABRT, to: pid)
     }
 
-    private func signal(_ number: CInt) -> CInt {
+    /// The backtracer of a crashed worker is a process of its own, in the worker's group. When the worker is killed
+    /// meanwhile it waits for ever.
+    private var mayHaveBacktracer: Bool { crashSignal != nil || isAborted }
+
+    private func signal(_ number: CInt, to target: pid_t) -> CInt {
         #if canImport(Glibc)
-        Glibc.kill(pid, number)
+        Glibc.kill(target, number)
         #elseif canImport(Musl)
-        Musl.kill(pid, number)
+        Musl.kill(target, number)
         #else
-        Darwin.kill(pid, number)
+        Darwin.kill(target, number)
         #endif
     }
 
@@ -105,6 +114,12 @@ final class WorkerProcess {
     }
 
     private func waitForEnd() -> WorkerEnd? {
+        if mayHaveBacktracer {
+            // Somebody else may have killed the worker. Until it is reaped, its number is nobody else's.
+            var info = siginfo_t()
+            let status = waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT)
+            if status == 0, info.si_signo != 0 { _ = signal(SIGKILL, to: -pid) }
+        }
         var status: CInt = 0
         var reaped: pid_t
         repeat { reaped = waitpid(pid, &status, WNOHANG) } while reaped < 0 && errno == EINTR

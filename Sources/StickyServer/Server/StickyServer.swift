@@ -88,6 +88,11 @@ public final class StickyServer: Sendable {
             throw StickyServerError(.notTheMaster, "this process is a worker: call work(_:) when isMaster is false")
         }
         try start()
+        // Also when it does not come to the loop: nobody is to wait for ever for events or for a message to be sent.
+        defer {
+            mailbox.end()
+            events.finish()
+        }
         try configuration.privileges.validate(isRoot: geteuid() == 0)
         if configuration.raisesDescriptorLimit { _ = sticky_raise_descriptor_limit() }
         let slots = configuration.maxWorkers == 0 ? UsableCores.count() : configuration.maxWorkers
@@ -288,11 +293,5 @@ public final class StickyServer: Sendable {
         var kind: CInt = 0
         var length = socklen_t(MemoryLayout<CInt>.size)
         return getsockopt(number, SOL_SOCKET, SO_TYPE, &kind, &length) == 0
-    }
-}
-
-extension StickyServerError {
-    fileprivate static var noThread: StickyServerError {
-        StickyServerError(.outOfResources, "the system refuses another thread («ulimit -u» shows the limit)")
     }
 }

@@ -75,6 +75,10 @@ public struct StickyServerError: Error, Sendable, CustomStringConvertible {
         self.errno = errno
     }
 
+    static var noThread: StickyServerError {
+        StickyServerError(.outOfResources, "the system refuses another thread («ulimit -u» shows the limit)")
+    }
+
     static func system(_ code: Code, _ message: String, _ errno: CInt) -> StickyServerError {
         StickyServerError(code, "\(message): \(Libc.describe(errno: errno))", errno: errno)
     }

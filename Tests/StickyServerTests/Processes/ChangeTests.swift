@@ -28,6 +28,8 @@ private final class Load: Sendable {
             }
             do {
                 try await body()
+                // A busy machine may get less done while the body runs.
+                try await eventually(within: 20, "more than 20 are answered") { counts.withLock { $0.answered > 20 } }
             } catch {
                 stopping.store(true, ordering: .relaxed)
                 throw error
@@ -36,7 +38,6 @@ private final class Load: Sendable {
             try await group.waitForAll()
         }
         counts.withLock { counts in
-            #expect(counts.answered > 20)
             #expect(counts.failures.isEmpty, "\(counts.failures.prefix(5)) of \(counts.failures.count)")
             #expect(counts.moved == 0)
         }

@@ -1,0 +1,33 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Workers that speak nonsense", .serialized)
+struct NonsenseTests {
+    private static let kinds = [
+        "noise", "byte", "empty-kind", "unknown-kind", "version", "ping", "connections", "receipt", "refuse", "length",
+        "trailing", "no-descriptor", "message", "endless-message", "crash-notice", "large",
+    ]
+
+    @Test("Each is ended and replaced; the master and the other workers live on")
+    func nonsense() async throws {
+        let server = try await FixtureServer(["workers=2", "backoff=1", "backoff-max=2"])
+        let sources = try await server.sources(slots: 2).map { $0[0] }
+        let stranger = try server.connect(from: sources[1])
+        for (number, kind) in Self.kinds.enumerated() {
+            let client = try server.connect(from: sources[0])
+            #expect(try Who(await client.ask("who")).generation == number + 1)
+            let worker = try server.worker(0)
+            try client.send("garbage \(kind)")
+            let died = try await server.event("died", "pid=\(worker)")
+            // What does not fit the receiver's buffer cannot be told from a lost socket: then the worker ends itself.
+            if kind != "large" { #expect(died.contains("end=SIGKILL"), "\(kind): \(died)") }
+            try await server.event("ready", "slot=0", "generation=\(number + 2)")
+            try await eventually(within: 10, "\(kind): the worker is gone") { !ProcessTree.exists(worker) }
+            #expect(try await stranger.ask("echo \(kind)") == kind)
+        }
+        #expect(server.events("died", ["slot=1"]).isEmpty)
+        #expect(ProcessTree.children(of: server.master).count == 2)
+        #expect(try await server.stop() == 0)
+    }
+}
