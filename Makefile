@@ -9,7 +9,7 @@ SHELL := /bin/bash
 ARGS ?=
 # debug: the demo's first start takes two thirds of the time that release needs (66 s against 99 s on two cores).
 CONFIGURATION ?= debug
-DEMO_TRAITS ?= NIO
+DEMO_TRAITS ?= Hummingbird
 STRICT = -Xswiftc -warnings-as-errors
 SWIFT_SOURCES = Package.swift Sources Tests
 

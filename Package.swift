@@ -103,15 +103,16 @@ let package = Package(
         .executableTarget(
             name: "StickyDemo",
             dependencies: [
-                "StickyServer", "StickyTLS", "StickyNIO",
+                "StickyServer", "StickyTLS", "StickyNIO", "StickyHummingbird",
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
-                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
-                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
                 .product(
                     name: "ArgumentParser",
                     package: "swift-argument-parser",
-                    condition: .when(traits: ["NIO"])
+                    condition: .when(traits: ["Hummingbird"])
                 ),
             ],
             swiftSettings: strict
@@ -168,9 +169,9 @@ let package = Package(
         .testTarget(
             name: "StickyDemoTests",
             dependencies: [
-                "StickyDemo", "StickyNIO", "StickyServer",
-                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
-                .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                "StickyDemo", "StickyHummingbird", "StickyNIO", "StickyServer",
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
             ],
             swiftSettings: strict
         ),

@@ -21,6 +21,7 @@ enum ApplicationResponder {
         let serverName = app.configuration.serverName
         let date = HTTPDate()
         return { request, writer, channel in
+            StickyConnection.current?.countRequest()
             var requestLogger = logger
             requestLogger[metadataKey: "hb.request.id"] = .stringConvertible(RequestID())
             let response = try await withLogger(requestLogger) { logger in

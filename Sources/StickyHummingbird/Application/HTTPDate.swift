@@ -11,7 +11,7 @@ import Darwin
 #endif
 
 /// The Date field (RFC 9110 section 5.6.7), formatted once a second.
-final class HTTPDate: Sendable {
+package final class HTTPDate: Sendable {
     private struct Moment: Sendable {
         var second: Int
         var text: String
@@ -24,8 +24,10 @@ final class HTTPDate: Sendable {
 
     private let moment = Mutex(Moment(second: .min, text: ""))
 
+    package init() {}
+
     /// The text for now.
-    var now: String {
+    package var now: String {
         let second = time(nil)
         return moment.withLock { moment in
             if moment.second != second { moment = Moment(second: second, text: Self.format(second)) }
@@ -33,8 +35,8 @@ final class HTTPDate: Sendable {
         }
     }
 
-    static func format(_ seconds: time_t) -> String {
-        var seconds = seconds
+    package static func format(_ seconds: Int) -> String {
+        var seconds = time_t(seconds)
         var parts = tm()
         gmtime_r(&seconds, &parts)
         func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }

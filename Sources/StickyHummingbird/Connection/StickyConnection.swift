@@ -2,6 +2,7 @@
 public import Hummingbird
 public import StickyNIO
 public import StickyTLS
+internal import Synchronization
 
 /// The connection that a request came on: what the hand-off and TLS tell about it.
 ///
@@ -23,6 +24,8 @@ public final class StickyConnection: Sendable {
     /// What client and server agreed on; nil in the clear.
     public let tls: TLSConnectionInfo?
 
+    private let count = Atomic<Int>(0)
+
     /// Puts the facts together, as tests of an application do.
     public init(info: StickyConnectionInfo, tls: TLSConnectionInfo? = nil) {
         self.info = info
@@ -37,8 +40,14 @@ public final class StickyConnection: Sendable {
     public var slot: Int { info.slot }
     /// Which start of the slot's process serves it, from 1.
     public var generation: Int { info.generation }
+    /// Requests that came on the connection so far.
+    public var requests: Int { count.load(ordering: .relaxed) }
     /// `https` with TLS, else `http`.
     public var scheme: String { tls == nil ? "http" : "https" }
+
+    func countRequest() {
+        count.add(1, ordering: .relaxed)
+    }
 }
 
 /// A request context that knows its connection. A context conforms by saying so; it needs no member for it.

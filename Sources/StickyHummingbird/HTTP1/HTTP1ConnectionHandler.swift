@@ -1,15 +1,15 @@
 #if Hummingbird
-internal import NIOCore
-internal import NIOHTTP1
+package import NIOCore
+package import NIOHTTP1
 internal import StickyNIO
 internal import StickyServer
 
 /// Stands behind the HTTP/1.1 codec and decides how long its connection lives: deadlines, limits, drain.
-final class HTTP1ConnectionHandler: ChannelDuplexHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias InboundOut = HTTPServerRequestPart
-    typealias OutboundIn = HTTPServerResponsePart
-    typealias OutboundOut = HTTPServerResponsePart
+package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
+    package typealias InboundIn = HTTPServerRequestPart
+    package typealias InboundOut = HTTPServerRequestPart
+    package typealias OutboundIn = HTTPServerResponsePart
+    package typealias OutboundOut = HTTPServerResponsePart
 
     /// After an error in a request, for the application to answer it.
     private static let answerPatience: TimeAmount = .seconds(5)
@@ -26,34 +26,34 @@ final class HTTP1ConnectionHandler: ChannelDuplexHandler {
     private var isKeepAlive10 = false
 
     /// - Parameter firstRequestBy: When the first request must be there, if that has been decided already.
-    init(_ options: HTTPOptions, firstRequestBy: NIODeadline? = nil) {
+    package init(_ options: HTTPOptions, firstRequestBy: NIODeadline? = nil) {
         timeouts = options.timeouts
         bodyLimit = options.limits.requestBody
         life = HTTP1Lifecycle(maximumRequests: options.limits.requestsPerConnection)
         self.firstRequestBy = firstRequestBy
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
+    package func handlerAdded(context: ChannelHandlerContext) {
         if context.channel.isActive { begin(context) }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
+    package func handlerRemoved(context: ChannelHandlerContext) {
         deadline.end()
     }
 
-    func channelActive(context: ChannelHandlerContext) {
+    package func channelActive(context: ChannelHandlerContext) {
         begin(context)
         context.fireChannelActive()
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    package func channelInactive(context: ChannelHandlerContext) {
         deadline.end()
         context.fireChannelInactive()
     }
 
     // MARK: - Receiving
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !life.isClosing else { return }
         switch unwrapInboundIn(data) {
         case .head(let head):
@@ -62,6 +62,7 @@ final class HTTP1ConnectionHandler: ChannelDuplexHandler {
             bodyLength = 0
             hasAborted = false
             deadline.clear()
+            proceed(context, head)
             context.fireChannelRead(data)
             if let bodyLimit, let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
                 length > bodyLimit
@@ -82,18 +83,27 @@ final class HTTP1ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
+    package func channelReadComplete(context: ChannelHandlerContext) {
         if life.isReceiving, !deadline.isSet { expect(context, within: timeouts.requestBody) }
         context.fireChannelReadComplete()
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case let drain as StickyDrainEvent: self.drain(context, drain.request)
         case ChannelEvent.inputClosed: life.inputEnded()
         default: break
         }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    /// A client that waits to be asked for its body is asked (RFC 9110 section 10.1.1), unless answers are due before.
+    private func proceed(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
+        guard life.unanswered == 1, head.version == .http1_1,
+            head.headers.first(name: "expect")?.lowercased() == "100-continue"
+        else { return }
+        let answer = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(answer)), promise: nil)
     }
 
     /// Whoever reads the request's body hears of it, and can answer.
@@ -105,7 +115,7 @@ final class HTTP1ConnectionHandler: ChannelDuplexHandler {
 
     // MARK: - Sending
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head(var head):
             let isInformational = (100..<200).contains(head.status.code)
@@ -127,7 +137,7 @@ final class HTTP1ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
         if !context.channel.isWritable {
             if life.unanswered > 0 { expect(context, within: timeouts.response) }
         } else if life.unanswered > 0, !life.isReceiving {
