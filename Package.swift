@@ -152,7 +152,8 @@ let package = Package(
         .testTarget(
             name: "DocumentationTests",
             dependencies: [
-                "StickyServer", "StickyCodable", "StickyTLS", "StickyNIO",
+                "StickyServer", "StickyCodable", "StickyTLS", "StickyNIO", "StickyHummingbird",
+                .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
             ],
