@@ -13,7 +13,7 @@ final class ApplicationServices: Sendable {
     private let server: ServerService
     private let running = Mutex<Task<Void, any Error>?>(nil)
 
-    init(_ app: some ApplicationProtocol, active: ActiveTasks) {
+    init(_ app: some ApplicationProtocol, tasks: ConnectionTasks, executor: (any TaskExecutor)?) {
         server = ServerService(
             before: app.processesRunBeforeServerStart,
             onRunning: {
@@ -21,7 +21,8 @@ final class ApplicationServices: Sendable {
                 if let standIn { await app.onServerRunning(standIn) }
                 return standIn
             },
-            active: active
+            tasks: tasks,
+            executor: executor
         )
         group = ServiceGroup(configuration: .init(services: app.services + [server], logger: app.logger))
     }
@@ -45,15 +46,26 @@ final class ApplicationServices: Sendable {
         guard try await iterator.next() != nil else { throw CancellationError() }
     }
 
+    /// The server, and whoever works for it, is told to finish; the other services follow when it has.
     func beginShutdown() {
         Task { [group] in await group.triggerGracefulShutdown() }
     }
 
-    /// Returns when all services have ended; throws what ended them early.
-    func finish() async throws {
+    /// Returns when all services have ended; throws what ended them early. What has not ended at the deadline is
+    /// cancelled.
+    func finish(by deadline: ContinuousClock.Instant) async throws {
         let task = running.withLock { $0 }
         beginShutdown()
-        try await task?.value
+        let patience = Task {
+            try await Task.sleep(until: deadline, clock: .continuous)
+            task?.cancel()
+        }
+        defer { patience.cancel() }
+        do {
+            try await task?.value
+        } catch is CancellationError where ContinuousClock.now >= deadline {
+            // The deadline's doing, and told as such.
+        }
     }
 }
 
@@ -61,25 +73,27 @@ final class ApplicationServices: Sendable {
 private final class ServerService: Service {
     private let before: [@Sendable () async throws -> Void]
     private let onRunning: @Sendable () async throws -> (any Channel)?
-    private let active: ActiveTasks
+    private let tasks: ConnectionTasks
+    private let executor: (any TaskExecutor)?
     let onStart = Mutex<AsyncThrowingStream<Void, any Error>.Continuation?>(nil)
 
     init(
         before: [@Sendable () async throws -> Void],
         onRunning: @escaping @Sendable () async throws -> (any Channel)?,
-        active: ActiveTasks
+        tasks: ConnectionTasks,
+        executor: (any TaskExecutor)?
     ) {
         self.before = before
         self.onRunning = onRunning
-        self.active = active
+        self.tasks = tasks
+        self.executor = executor
     }
 
     func run() async throws {
         for process in before { try await process() }
         onStart.withLock { _ = $0?.yield() }
         let standIn = try await onRunning()
-        try await gracefulShutdown()
-        await active.wait()
+        await tasks.run(on: executor)
         try await standIn?.close()
     }
 }

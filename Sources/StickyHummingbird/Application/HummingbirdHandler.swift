@@ -29,7 +29,7 @@ internal import Synchronization
 public final class HummingbirdHandler<App: ApplicationProtocol>: ConnectionHandler {
     private let app: App
     private let options: HTTPOptions
-    private let active = ActiveTasks()
+    private let tasks = ConnectionTasks()
     private let services: ApplicationServices
     private let connections: NIOConnectionHandler
     private let group: any EventLoopGroup
@@ -46,10 +46,14 @@ public final class HummingbirdHandler<App: ApplicationProtocol>: ConnectionHandl
     public init(_ app: App, tls: TLSContext? = nil, options: HTTPOptions = HTTPOptions()) {
         self.app = app
         self.options = options
-        services = ApplicationServices(app, active: active)
         let group = options.transport.makeGroup(numberOfThreads: max(1, options.eventLoops))
         let server = ServerReference()
         let isSecure = tls != nil
+        services = ApplicationServices(
+            app,
+            tasks: tasks,
+            executor: options.runsRequestsOnEventLoop ? LoopExecutor.make(group.next()) : nil
+        )
         self.group = group
         self.server = server
         connections = NIOConnectionHandler(group: group, tls: tls, logger: app.logger) { channel, info in
@@ -68,7 +72,7 @@ public final class HummingbirdHandler<App: ApplicationProtocol>: ConnectionHandl
                 responder: responder,
                 options: options,
                 group: group,
-                active: active,
+                tasks: tasks,
                 logger: app.logger
             )
         )
@@ -89,18 +93,14 @@ public final class HummingbirdHandler<App: ApplicationProtocol>: ConnectionHandl
     public func drain(_ request: DrainRequest) {
         deadline.withLock { $0 = request.deadline }
         connections.drain(request)
+        services.beginShutdown()
     }
 
     /// Ends the services in the reverse of their order. Called by the server.
     public func finish() async throws {
+        tasks.end()
         // Handlers whose client has gone may still be at work, and use the services.
-        let deadline = deadline.withLock { $0 } ?? .now
-        let patience = Task {
-            try await Task.sleep(until: deadline, clock: .continuous)
-            active.abandon()
-        }
-        defer { patience.cancel() }
-        try await services.finish()
+        try await services.finish(by: deadline.withLock { $0 } ?? .now + .seconds(3))
     }
 
     /// Answers when every event loop has turned. Called by the server.

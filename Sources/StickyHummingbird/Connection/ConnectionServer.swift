@@ -12,19 +12,19 @@ final class ConnectionServer: Sendable {
     private let options: HTTPOptions
     private let logger: Logger
     private let executors: [ObjectIdentifier: any TaskExecutor]
-    let active: ActiveTasks
+    private let tasks: ConnectionTasks
 
     init(
         responder: @escaping HTTPChannelHandler.Responder,
         options: HTTPOptions,
         group: any EventLoopGroup,
-        active: ActiveTasks,
+        tasks: ConnectionTasks,
         logger: Logger
     ) {
         self.responder = responder
         self.options = options
         self.logger = logger
-        self.active = active
+        self.tasks = tasks
         var executors: [ObjectIdentifier: any TaskExecutor] = [:]
         if options.runsRequestsOnEventLoop {
             for loop in group.makeIterator() { executors[ObjectIdentifier(loop)] = LoopExecutor.make(loop) }
@@ -104,13 +104,10 @@ final class ConnectionServer: Sendable {
         with server: some HTTPChannelHandler,
         _ connection: StickyConnection
     ) {
-        active.begin()
-        let executor = executors[ObjectIdentifier(channel.channel.eventLoop)]
-        Task(executorPreference: executor) { [active, logger] in
+        tasks.start(on: executors[ObjectIdentifier(channel.channel.eventLoop)]) { [logger] in
             await StickyConnection.$current.withValue(connection) {
                 await server.handleHTTP(asyncChannel: channel, logger: logger)
             }
-            active.end()
         }
     }
 }
