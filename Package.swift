@@ -166,6 +166,13 @@ let package = Package(
             exclude: ["Clients"],
             swiftSettings: strict
         ),
+        // HummingbirdFixture as real processes, with real clients.
+        .testTarget(
+            name: "HummingbirdIntegrationTests",
+            dependencies: ["HummingbirdFixture", "TestSupport"],
+            exclude: ["Clients"],
+            swiftSettings: strict
+        ),
         .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
         .testTarget(
             name: "StickyDemoTests",
