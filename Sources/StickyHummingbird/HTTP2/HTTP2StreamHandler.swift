@@ -14,6 +14,8 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
 
     /// A longer piece of a body is cut into such ones, so that a client which takes it slowly is seen to take it.
     private static let piece = 64 * 1024
+    /// Between the answer to a request that was cut short and the end of its stream.
+    private static let lingering: TimeAmount = .seconds(1)
 
     private let connection: HTTP2ConnectionHandler
     private let bodyLimit: Int?
@@ -54,6 +56,8 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     // MARK: - Receiving
 
     func read(context: ChannelHandlerContext) {
+        // What comes now is of no use, and may fill the window.
+        if hasAborted, isAnswered { return }
         if !isAwaited {
             isAwaited = true
             lastReceived = context.eventLoop.now
@@ -92,8 +96,8 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
             isAnswered = true
             let taken = watched(context, promise)
             if hasAborted {
-                // Nobody reads the rest of the request.
-                taken.futureResult.assumeIsolated().whenComplete { [self] _ in
+                // Nobody reads the rest of the request. Some clients lose the answer when they learn it with the answer.
+                _ = context.eventLoop.assumeIsolated().scheduleTask(in: Self.lingering) { [self] in
                     if isReceiving, !isClosed { close(context: context, mode: .all, promise: nil) }
                 }
             }

@@ -32,11 +32,12 @@ class Client:
         self.streams = {}
         self.ended = False
         self.received = b""
+        self.has_shut_down = False
         self.flush()
 
     def flush(self):
         data = self.connection.data_to_send()
-        if data:
+        if data and not self.has_shut_down:
             self.socket.sendall(data)
 
     def request(self, path, method="GET", end=True, extra=()):
@@ -149,6 +150,7 @@ def half_close(client):
     slow = client.request("/slow/300")
     # Below TLS, if there is any: its own shutdown would end both directions.
     socket.socket.shutdown(client.socket, socket.SHUT_WR)
+    client.has_shut_down = True
     client.until(lambda: False)
     return {"answers": client.told(slow)}
 
