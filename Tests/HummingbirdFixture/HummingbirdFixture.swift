@@ -14,7 +14,7 @@ import StickyTLS
 ///     hummingbird-fixture sticky [key=value...]
 ///
 /// Keys: workers, certificate, transport (stock, lean), executor (loop, global), drain, log, first, idle, body, response
-/// (seconds), bodyLimit, requests, http2 (off).
+/// (seconds), bodyLimit, requests, http2 (off), patience (seconds, for the answer to GOAWAY's PING).
 @main
 struct HummingbirdFixture {
     static func main() async throws {
@@ -83,6 +83,7 @@ struct Settings {
         if let seconds = number("response") { options.timeouts.response = .seconds(Int64(seconds)) }
         options.limits.requestBody = number("bodyLimit")
         options.limits.requestsPerConnection = number("requests")
+        if let seconds = number("patience") { options.http2?.goAwayPatience = .seconds(Int64(seconds)) }
         if self["http2"] == "off" { options.http2 = nil }
         return options
     }

@@ -97,6 +97,20 @@ enum Routes {
                 }
             )
         }
+        router.get("buffer/:n") { _, context in
+            ByteBuffer(repeating: 65, count: try context.parameters.require("n", as: Int.self))
+        }
+        router.get("slow-bytes/:ms/:n") { _, context in
+            Output.note("slow-bytes begins")
+            try await Task.sleep(for: .milliseconds(context.parameters.require("ms", as: Int.self)))
+            return ByteBuffer(repeating: 65, count: try context.parameters.require("n", as: Int.self))
+        }
+        router.post("rest/:ms") { request, context in
+            try await Task.sleep(for: .milliseconds(context.parameters.require("ms", as: Int.self)))
+            var count = 0
+            for try await part in request.body { count += part.readableBytes }
+            return "\(count)\n"
+        }
         router.get("chunked/:n") { _, context in
             let count = try context.parameters.require("n", as: Int.self)
             return Response(

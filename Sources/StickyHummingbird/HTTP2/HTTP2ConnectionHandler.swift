@@ -10,20 +10,28 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
     typealias InboundOut = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
 
+    /// RFC 9113 section 6.9.2.
+    private static let initialWindow = 65_535
+
     private let timeouts: HTTPTimeouts
     private let maximumRequests: Int?
     private let patience: TimeAmount
     private let firstRequestBy: NIODeadline?
+    private let window: Int
+    private let goAway: GoAwayHandler
     private var life = HTTP2Lifecycle()
     private var deadline = ConnectionDeadline()
     private var streams: [ObjectIdentifier: HTTP2StreamHandler] = [:]
     private var patienceTimer: Scheduled<Void>?
     private var context: ChannelHandlerContext?
 
-    init(_ options: HTTPOptions, _ http2: HTTP2Options, firstRequestBy: NIODeadline? = nil) {
+    /// - Parameter goAway: Stands before NIO's HTTP/2 handler.
+    init(_ options: HTTPOptions, _ http2: HTTP2Options, _ goAway: GoAwayHandler, firstRequestBy: NIODeadline? = nil) {
         timeouts = options.timeouts
         maximumRequests = options.limits.requestsPerConnection
         patience = http2.goAwayPatience
+        window = http2.connectionWindow
+        self.goAway = goAway
         self.firstRequestBy = firstRequestBy
     }
 
@@ -62,10 +70,14 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// The connection's own errors end it; NIO has written GOAWAY with the code where the protocol asks for it. Errors
-    /// of a stream come to the stream.
+    /// NIO reports the errors of streams here too, in the same types as those of the connection, and has reset the stream:
+    /// the others must not suffer. Where the connection is at fault it has written GOAWAY, or could not, because one with a
+    /// lower stream has gone before.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is NIOHTTP2Errors.StreamError { return }
+        // The end of input follows. Frames tell which requests are whole, and those are answered.
+        if error is TLSTruncatedError { return }
+        let isOfHTTP2 = error is any NIOHTTP2Error
+        if isOfHTTP2, !goAway.hasReportedError, !(error is NIOHTTP2Errors.RaisedGoawayLastStreamID) { return }
         close(context)
     }
 
@@ -100,6 +112,12 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard !deadline.isSet, life.requests == 0 else { return }
+        // NIO would widen the window only when half of the first 65,535 bytes have come.
+        if window > Self.initialWindow {
+            let payload = HTTP2Frame.FramePayload.windowUpdate(windowSizeIncrement: window - Self.initialWindow)
+            let frame = HTTP2Frame(streamID: .rootStream, payload: payload)
+            context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        }
         set(context, firstRequestBy ?? context.eventLoop.now + timeouts.firstRequest)
     }
 
@@ -132,7 +150,7 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         switch action {
         case .none: break
         case .warn(let data):
-            writeGoAway(context, last: .maxID)
+            goAway.warn()
             context.writeAndFlush(
                 wrapOutboundOut(HTTP2Frame(streamID: .rootStream, payload: .ping(data, ack: false))),
                 promise: nil

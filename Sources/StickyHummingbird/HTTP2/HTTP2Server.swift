@@ -18,9 +18,11 @@ struct HTTP2Server: HTTPChannelHandler {
     /// On the channel's loop. `serve` is called for each stream.
     func install(on channel: any Channel, serve: @escaping @Sendable (Value) -> Void) throws {
         let pipeline = channel.pipeline.syncOperations
-        let connection = HTTP2ConnectionHandler(options, http2, firstRequestBy: firstRequestBy)
+        let goAway = GoAwayHandler()
+        let connection = HTTP2ConnectionHandler(options, http2, goAway, firstRequestBy: firstRequestBy)
         let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
         let options = options
+        try pipeline.addHandler(goAway)
         _ = try pipeline.configureHTTP2Pipeline(
             mode: .server,
             connectionConfiguration: connectionConfiguration,
@@ -50,6 +52,8 @@ struct HTTP2Server: HTTPChannelHandler {
         configuration.maximumSequentialEmptyDataFrames = http2.emptyData
         configuration.controlFrameRateLimit.maximumCount = http2.controlFrames
         configuration.controlFrameRateLimit.windowLength = http2.floodWindow
+        // It counts the errors of streams too, but over the connection's whole life, which a proxy's may be long.
+        configuration.maximumConnectionGlitches = .max
         return configuration
     }
 

@@ -1,6 +1,8 @@
 #if Hummingbird
 internal import NIOCore
+internal import NIOHTTP2
 internal import NIOHTTPTypes
+internal import NIOHTTPTypesHTTP2
 
 /// Watches one stream of HTTP/2: whether its client still sends what it promised and takes what waits for it, and how
 /// long its body is. Has no timer of its own; the connection looks at all its streams now and then.
@@ -10,13 +12,24 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
+    /// A longer piece of a body is cut into such ones, so that a client which takes it slowly is seen to take it.
+    private static let piece = 64 * 1024
+    /// Between the answer to a request that was cut short and the end of its stream.
+    private static let lingering: TimeAmount = .seconds(1)
+
     private let connection: HTTP2ConnectionHandler
     private let bodyLimit: Int?
     private var bodyLength = 0
     private var isReceiving = false
-    private var isBlocked = false
+    /// Somebody wants to have more of the body. While nobody does, the client cannot be blamed for sending nothing.
+    private var isAwaited = false
     private var hasAborted = false
-    private var lastProgress = NIODeadline.distantPast
+    private var isAnswered = false
+    private var isClosed = false
+    private var lastReceived = NIODeadline.distantPast
+    /// Pieces of the answer that the client has made no room for yet.
+    private var pendingPieces = 0
+    private var lastTaken = NIODeadline.distantPast
     private var context: ChannelHandlerContext?
 
     init(_ connection: HTTP2ConnectionHandler, bodyLimit: Int?) {
@@ -26,7 +39,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        lastProgress = context.eventLoop.now
+        lastReceived = context.eventLoop.now
         connection.add(self)
     }
 
@@ -35,11 +48,28 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
         self.context = nil
     }
 
+    func channelInactive(context: ChannelHandlerContext) {
+        isClosed = true
+        context.fireChannelInactive()
+    }
+
+    // MARK: - Receiving
+
+    func read(context: ChannelHandlerContext) {
+        // What comes now is of no use, and may fill the window.
+        if hasAborted, isAnswered { return }
+        if !isAwaited {
+            isAwaited = true
+            lastReceived = context.eventLoop.now
+        }
+        context.read()
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isAwaited = false
         switch unwrapInboundIn(data) {
         case .head: isReceiving = true
         case .body(let bytes):
-            lastProgress = context.eventLoop.now
             bodyLength += bytes.readableBytes
             if let bodyLimit, bodyLength > bodyLimit {
                 if !hasAborted { abort(context, .tooLarge(bodyLimit)) }
@@ -52,26 +82,70 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
         context.fireChannelRead(data)
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        isBlocked = !context.channel.isWritable
-        lastProgress = context.eventLoop.now
-        context.fireChannelWritabilityChanged()
+    // MARK: - Sending
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head: context.write(data, promise: promise)
+        case .body(var bytes):
+            while bytes.readableBytes > Self.piece, let piece = bytes.readSlice(length: Self.piece) {
+                context.write(wrapOutboundOut(.body(piece)), promise: watched(context, nil))
+            }
+            context.write(wrapOutboundOut(.body(bytes)), promise: watched(context, promise))
+        case .end:
+            isAnswered = true
+            let taken = watched(context, promise)
+            if hasAborted {
+                // Nobody reads the rest of the request. Some clients lose the answer when they learn it with the answer.
+                _ = context.eventLoop.assumeIsolated().scheduleTask(in: Self.lingering) { [self] in
+                    if isReceiving, !isClosed { close(context: context, mode: .all, promise: nil) }
+                }
+            }
+            context.write(data, promise: taken)
+        }
+    }
+
+    private func watched(
+        _ context: ChannelHandlerContext,
+        _ promise: EventLoopPromise<Void>?
+    ) -> EventLoopPromise<Void> {
+        let loop = context.eventLoop
+        if pendingPieces == 0 { lastTaken = loop.now }
+        pendingPieces += 1
+        let taken = loop.makePromise(of: Void.self)
+        taken.futureResult.assumeIsolated().whenComplete { [self] _ in
+            pendingPieces -= 1
+            lastTaken = loop.now
+        }
+        if let promise { taken.futureResult.cascade(to: promise) }
+        return taken
+    }
+
+    // MARK: - The end
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if mode == .all, isAnswered, pendingPieces == 0, isReceiving, !isClosed {
+            // Who has its whole answer is only asked to send no more (RFC 9113 section 8.1). NIO says CANCEL at a close, and
+            // then clients throw the answer away.
+            context.triggerUserOutboundEvent(NIOHTTP2FramePayloadToHTTPEvent.reset(code: .noError), promise: nil)
+        }
+        context.close(mode: mode, promise: promise)
     }
 
     /// Called by the connection, on its loop.
     func endIfStuck(_ now: NIODeadline, _ timeouts: HTTPTimeouts) {
         guard let context else { return }
-        if isBlocked, now - lastProgress > timeouts.response {
+        if pendingPieces > 0, now - lastTaken > timeouts.response {
             context.close(promise: nil)
-        } else if isReceiving, !isBlocked, now - lastProgress > timeouts.requestBody {
+        } else if isReceiving, isAwaited || hasAborted, now - lastReceived > timeouts.requestBody {
             // Who has had its error and has not answered is ended.
-            if hasAborted { context.close(promise: nil) } else { abort(context, .tooSlow) }
+            if hasAborted { close(context: context, mode: .all, promise: nil) } else { abort(context, .tooSlow) }
         }
     }
 
     private func abort(_ context: ChannelHandlerContext, _ error: RequestAborted) {
         hasAborted = true
-        lastProgress = context.eventLoop.now
+        lastReceived = context.eventLoop.now
         context.fireErrorCaught(error)
     }
 }
