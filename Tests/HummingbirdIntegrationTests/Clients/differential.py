@@ -155,7 +155,7 @@ def send(connection, pieces):
             if isinstance(piece, float):
                 time.sleep(piece)
             elif piece == "end":
-                connection.unwrap() if isinstance(connection, ssl.SSLSocket) else connection.shutdown(socket.SHUT_WR)
+                connection.shutdown(socket.SHUT_WR)
             else:
                 connection.sendall(piece)
     except OSError:
@@ -262,6 +262,9 @@ if is_large:
     case("upload 100 MiB")
     cases["upload 100 MiB"]["pieces"] = upload
 
+if is_secure:
+    # A TLS socket of Python's cannot read after it has said that it writes no more.
+    cases = {name: one for name, one in cases.items() if callable(one["pieces"]) or "end" not in one["pieces"]}
 differences = {}
 for name, one in cases.items():
     own = ask(own_port, False, one)
