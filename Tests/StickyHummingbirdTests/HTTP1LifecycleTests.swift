@@ -17,11 +17,11 @@ struct HTTP1LifecycleTests {
         var life = HTTP1Lifecycle()
         #expect(life.expectation == .firstRequest)
         for _ in 0..<3 {
-            #expect(life.requestHead(isKeepAlive: true))
+            #expect(life.requestHead(isKeepAlive: true) == true)
             #expect(life.expectation == .body)
             life.requestEnd()
             #expect(life.expectation == .nothing)
-            #expect(!life.responseHead(isInformational: false, saysClose: false))
+            #expect(life.responseHead(isInformational: false, saysClose: false) == false)
             #expect(life.responseEnd() == .none)
             #expect(life.expectation == .nextRequest)
         }
@@ -31,65 +31,65 @@ struct HTTP1LifecycleTests {
     @Test("A client that says close gets close, and nothing behind it is answered")
     func clientSaysClose() {
         var life = HTTP1Lifecycle()
-        #expect(request(&life, isKeepAlive: false))
-        #expect(!request(&life))
-        #expect(life.responseHead(isInformational: false, saysClose: false))
+        #expect(request(&life, isKeepAlive: false) == true)
+        #expect(request(&life) == false)
+        #expect(life.responseHead(isInformational: false, saysClose: false) == true)
         #expect(life.responseEnd() == .close)
         #expect(life.isClosing)
         #expect(life.expectation == .nothing)
-        #expect(!request(&life))
+        #expect(request(&life) == false)
     }
 
     @Test("An application that says close is obeyed")
     func applicationSaysClose() {
         var life = HTTP1Lifecycle()
-        #expect(request(&life))
-        #expect(life.responseHead(isInformational: false, saysClose: true))
+        #expect(request(&life) == true)
+        #expect(life.responseHead(isInformational: false, saysClose: true) == true)
         #expect(life.responseEnd() == .close)
     }
 
     @Test("After the greatest number of requests the answer says close")
     func limit() {
         var life = HTTP1Lifecycle(maximumRequests: 2)
-        #expect(request(&life))
-        #expect(!life.responseHead(isInformational: false, saysClose: false))
+        #expect(request(&life) == true)
+        #expect(life.responseHead(isInformational: false, saysClose: false) == false)
         #expect(life.responseEnd() == .none)
-        #expect(request(&life))
-        #expect(!request(&life))
-        #expect(life.responseHead(isInformational: false, saysClose: false))
+        #expect(request(&life) == true)
+        #expect(request(&life) == false)
+        #expect(life.responseHead(isInformational: false, saysClose: false) == true)
         #expect(life.responseEnd() == .close)
     }
 
     @Test("Of pipelined requests only the last answer says close")
     func pipelining() {
         var life = HTTP1Lifecycle()
-        #expect(request(&life))
-        #expect(request(&life))
-        #expect(request(&life, isKeepAlive: false))
+        #expect(request(&life) == true)
+        #expect(request(&life) == true)
+        #expect(request(&life, isKeepAlive: false) == true)
         for _ in 0..<2 {
-            #expect(!life.responseHead(isInformational: false, saysClose: false))
+            #expect(life.responseHead(isInformational: false, saysClose: false) == false)
             #expect(life.responseEnd() == .none)
         }
-        #expect(life.responseHead(isInformational: false, saysClose: false))
+        #expect(life.responseHead(isInformational: false, saysClose: false) == true)
         #expect(life.responseEnd() == .close)
     }
 
     @Test("1xx answers decide nothing")
     func informational() {
         var life = HTTP1Lifecycle()
-        #expect(life.requestHead(isKeepAlive: false))
-        #expect(!life.responseHead(isInformational: true, saysClose: false))
+        #expect(life.requestHead(isKeepAlive: false) == true)
+        #expect(life.responseHead(isInformational: true, saysClose: false) == false)
         life.requestEnd()
-        #expect(life.responseHead(isInformational: false, saysClose: false))
+        #expect(life.responseHead(isInformational: false, saysClose: false) == true)
     }
 
     @Test("A drain lets the answer in progress finish, and it says close")
     func drainInProgress() {
         for reason in [DrainRequest.Reason.stopping, .masterGone] {
             var life = HTTP1Lifecycle()
-            #expect(request(&life))
+            #expect(request(&life) == true)
             #expect(life.drain(reason) == .none)
-            #expect(life.responseHead(isInformational: false, saysClose: false))
+            #expect(life.responseHead(isInformational: false, saysClose: false) == true)
             #expect(life.responseEnd() == .close)
         }
     }
@@ -97,8 +97,8 @@ struct HTTP1LifecycleTests {
     @Test("A drain after the answer's head closes behind the answer, without having said so")
     func drainBehindHead() {
         var life = HTTP1Lifecycle()
-        #expect(request(&life))
-        #expect(!life.responseHead(isInformational: false, saysClose: false))
+        #expect(request(&life) == true)
+        #expect(life.responseHead(isInformational: false, saysClose: false) == false)
         #expect(life.drain(.stopping) == .none)
         #expect(life.responseEnd() == .close)
     }
@@ -106,15 +106,15 @@ struct HTTP1LifecycleTests {
     @Test("An idle connection closes at once when the server stops, and has one more request when it is replaced")
     func drainIdle() {
         var stopping = HTTP1Lifecycle()
-        #expect(request(&stopping))
+        #expect(request(&stopping) == true)
         _ = stopping.responseHead(isInformational: false, saysClose: false)
         _ = stopping.responseEnd()
         var replaced = stopping
         #expect(stopping.drain(.stopping) == .close)
         #expect(replaced.drain(.replaced) == .waitForOneMore)
         #expect(replaced.drain(.stopping) == .none)
-        #expect(request(&replaced))
-        #expect(replaced.responseHead(isInformational: false, saysClose: false))
+        #expect(request(&replaced) == true)
+        #expect(replaced.responseHead(isInformational: false, saysClose: false) == true)
         #expect(replaced.responseEnd() == .close)
     }
 
@@ -122,20 +122,20 @@ struct HTTP1LifecycleTests {
     func drainFresh() {
         var life = HTTP1Lifecycle()
         #expect(life.drain(.stopping) == .waitForOneMore)
-        #expect(request(&life))
-        #expect(life.responseHead(isInformational: false, saysClose: false))
+        #expect(request(&life) == true)
+        #expect(life.responseHead(isInformational: false, saysClose: false) == true)
         #expect(life.responseEnd() == .close)
     }
 
     @Test("A half-closed client gets its answers, the last one with close")
     func halfClosed() {
         var life = HTTP1Lifecycle()
-        #expect(request(&life))
-        #expect(request(&life))
+        #expect(request(&life) == true)
+        #expect(request(&life) == true)
         life.inputEnded()
-        #expect(!life.responseHead(isInformational: false, saysClose: false))
+        #expect(life.responseHead(isInformational: false, saysClose: false) == false)
         #expect(life.responseEnd() == .none)
-        #expect(life.responseHead(isInformational: false, saysClose: false))
+        #expect(life.responseHead(isInformational: false, saysClose: false) == true)
         #expect(life.responseEnd() == .close)
     }
 

@@ -11,7 +11,7 @@ import Testing
 @Suite("The opening of a connection")
 struct OpeningTests {
     /// Stands for the handlers of a protocol, and notes what reaches them.
-    private final class Protocol: ChannelInboundHandler {
+    private final class Follower: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
 
         var text = ""
@@ -30,7 +30,7 @@ struct OpeningTests {
 
     private final class Choice {
         var isHTTP2: [Bool] = []
-        let then = Protocol()
+        let then = Follower()
     }
 
     private struct Failure: Error {}
@@ -120,7 +120,7 @@ struct OpeningTests {
 
     @Test("After the handshake the protocol is chosen, and hears of handshake and drain")
     func handshake() throws {
-        let then = Protocol()
+        let then = Follower()
         let channel = EmbeddedChannel()
         let handler = HandshakeHandler { try $0.pipeline.syncOperations.addHandler(then) }
         try channel.pipeline.syncOperations.addHandler(handler)
