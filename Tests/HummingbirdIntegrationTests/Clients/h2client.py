@@ -63,7 +63,8 @@ class Client:
             length = 9 + int.from_bytes(self.received[:3], "big")
             frame, self.received = self.received[:length], self.received[length:]
             self.take(self.connection.receive_data(frame))
-        self.flush()
+            # At GOAWAY h2 forgets what it has not sent.
+            self.flush()
 
     def take(self, events):
         for event in events:
