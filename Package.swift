@@ -80,6 +80,18 @@ let package = Package(
             path: "Tests/ClusterFixture",
             swiftSettings: strict
         ),
+        // The server that the TLS tests run as real processes.
+        .executableTarget(
+            name: "TLSFixture",
+            dependencies: [
+                "StickyServer", "StickyTLS", "StickyNIO",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["NIO"])),
+            ],
+            path: "Tests/TLSFixture",
+            swiftSettings: strict
+        ),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "StickyServerTests",
@@ -100,6 +112,13 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["StickyDemo"],
+            exclude: ["Clients"],
+            swiftSettings: strict
+        ),
+        // TLS as real processes, with real clients: one test for each class of bug that others have had (T1-T34).
+        .testTarget(
+            name: "TLSIntegrationTests",
+            dependencies: ["TLSFixture", "TestSupport"],
             exclude: ["Clients"],
             swiftSettings: strict
         ),

@@ -39,6 +39,8 @@ needs_of() {
         need python3 "a client of the tests" has python3
         need nghttp2-client "h2load and nghttp, clients of the tests" has h2load
         need gnutls-bin "gnutls-cli, a client of the tests that is not OpenSSL" has gnutls-cli
+        need sslscan "judges the TLS server in a test" has sslscan
+        need testssl.sh "judges the TLS server in a test" has testssl
         ;;
     bench)
         needs_of run
