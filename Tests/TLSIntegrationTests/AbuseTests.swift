@@ -157,7 +157,7 @@ struct AbuseTests {
         #expect(facts["refused"] == 40)
         #expect(facts["established"] == true)
         #expect(facts["after"] == true)
-        #expect(try await fixture.total("refused", workers: 1) == 40)
+        #expect(try await fixture.total("refused", workers: 1) >= 40)
         try await fixture.stop()
     }
 }

@@ -41,8 +41,8 @@ struct AuditTests {
         try await fixture.stop()
     }
 
-    /// `make audit` runs all of testssl.sh, which takes minutes; this is the part about protocols and weaknesses.
-    @Test("S2: testssl.sh reports nothing above LOW about protocols, suites, defaults and known weaknesses")
+    /// `make audit` runs all of testssl.sh, which takes a minute or more; this is a part.
+    @Test("S2: testssl.sh reports nothing above LOW about protocols, renegotiation and compression")
     func testssl() async throws {
         try await TestFiles.make()
         let fixture = try await Fixture(Self.both)
@@ -50,14 +50,13 @@ struct AuditTests {
         _ = try await Command.run(
             [
                 "testssl", "--quiet", "--color", "0", "--warnings", "off", "--ip", "127.0.0.1", "--add-ca",
-                TestFiles.path("roots.pem"), "--jsonfile", report.path(), "--protocols", "--fs", "--server-defaults",
-                "--heartbleed", "--ccs", "--ticketbleed", "--robot", "--renegotiation", "--crime",
+                TestFiles.path("roots.pem"), "--jsonfile", report.path(), "--protocols", "--renegotiation", "--crime",
                 "https://localhost:\(fixture.port)",
             ],
             within: 120
         )
         let findings = try JSON.parse(String(contentsOf: report, encoding: .utf8)).array
-        #expect(findings.count > 40)
+        #expect(findings.count > 10)
         #expect(findings.contains { $0["id"] == "TLS1_3" && $0["severity"] == "OK" })
         let bad = findings.filter { ["MEDIUM", "HIGH", "CRITICAL", "FATAL"].contains($0["severity"].text) }
         #expect(bad.isEmpty, "\(bad.map { "\($0["id"].text): \($0["finding"].text)" })")
