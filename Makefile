@@ -47,7 +47,7 @@ format: ## bring the Swift sources into the project's format
 
 examples: ## build the packages under Examples/
 	@scripts/dependencies.sh run
-	swift build --package-path Examples/Hummingbird $(ARGS)
+	swift build --package-path Examples/hummingbird-app $(ARGS)
 
 sanitize: ## build and run the tests of single modules with the address and the thread sanitizer (ARGS=address: one of them)
 	@scripts/dependencies.sh run
