@@ -132,7 +132,7 @@ struct HelloTests {
             "hello of 100 kB",
         ]
         // Cut off at once, and not at the deadline of 10 s.
-        for kind in kinds { #expect((0..<5).contains(facts[kind].number), "\(kind): \(facts[kind].number)") }
+        for kind in kinds { #expect((0..<9).contains(facts[kind].number), "\(kind): \(facts[kind].number)") }
         #expect(ProcessTree.cpuTime(below: pid) - before < 1)
         #expect(fixture.workers == [pid])
         let who = try await Command.openssl(fixture, "-ign_eof", input: "who\nclose\n")
@@ -147,7 +147,7 @@ struct HelloTests {
         let facts = try await fixture.client("hellos", "mutated")
         #expect(facts["ended"] == 300)
         #expect(facts["hung"] == 0)
-        #expect(facts["slowest"].number < 5)
+        #expect(facts["slowest"].number < 8)
         #expect(fixture.workers == workers)
         try await fixture.stop()
     }

@@ -82,12 +82,12 @@ struct SessionTests {
     @Test("T3: A chain of resumptions ends with the session's lifetime, counted from its full handshake")
     func chain() async throws {
         let fixture = try await Fixture(["sessionLifetime": 3, "ticketLifetime": 3600])
-        let facts = try await fixture.client("sessions", "chain", "8")
+        let facts = try await fixture.client("sessions", "chain", "15")
         for version in ["1.2", "1.3"] {
             let chain = facts["versions"][version]
-            #expect(chain["links"].int >= 5, "TLS \(version)")
+            #expect(chain["links"].int >= 3, "TLS \(version)")
             // Time in tickets has steps of a second.
-            #expect((2...5).contains(chain["ended"].number), "TLS \(version): \(chain["ended"].number)")
+            #expect((2...9).contains(chain["ended"].number), "TLS \(version): \(chain["ended"].number)")
         }
         try await fixture.stop()
     }

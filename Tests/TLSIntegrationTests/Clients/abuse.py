@@ -1,7 +1,7 @@
 """abuse.py PORT WHAT [ARGUMENT...]: clients that no server likes, and what others notice of them.
 
 queue: failures beside a slow connection (T8); slow-readers: answers through tiny windows (T9); idle PID: half a handshake
-(T10); deaf PID: asks for new keys and never reads (T11); send-and-close COUNT (T12); updates PID: a flood of new keys (T20);
+(T10); deaf PID: asks for new keys and never reads (T11); send-and-close COUNT (T12); renegotiate (T19); updates PID: a flood of new keys (T20);
 stalled COUNT SECONDS: silent, trickling and stuck clients beside a healthy one (T31, S1)."""
 
 import os
@@ -141,6 +141,17 @@ def send_and_close():
         connection.send("who\n")
         connection.close()
     return {"sent": count}
+
+
+def renegotiate():
+    library = Library()
+    library.only_tls12()
+    facts = {}
+    for name in ("open.test", "vanish.test"):
+        tcp = connect(port, timeout=None)
+        facts[name] = library.renegotiate(library.connect(tcp, name))
+        tcp.close()
+    return facts
 
 
 def updates():

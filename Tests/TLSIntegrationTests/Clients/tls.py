@@ -350,6 +350,12 @@ class Library:
         self.ssl.SSL_key_update.argtypes = [pointer, integer]
         self.ssl.SSL_free.argtypes = [pointer]
         self.ssl.SSL_get_error.argtypes = [pointer, integer]
+        for name in ("SSL_renegotiate", "SSL_do_handshake"):
+            getattr(self.ssl, name).argtypes = [pointer]
+        self.ssl.SSL_CTX_ctrl.argtypes = [pointer, integer, ctypes.c_long, pointer]
+        self.crypto.ERR_get_error.restype = ctypes.c_ulong
+        self.crypto.ERR_reason_error_string.argtypes = [ctypes.c_ulong]
+        self.crypto.ERR_reason_error_string.restype = ctypes.c_char_p
         self.context = self.ssl.SSL_CTX_new(self.ssl.TLS_client_method())
 
     def connect(self, tcp, name="open.test"):
@@ -368,6 +374,16 @@ class Library:
         buffer = ctypes.create_string_buffer(count)
         got = self.ssl.SSL_read(session, buffer, count)
         return buffer.raw[: max(got, 0)]
+
+    def only_tls12(self):
+        self.ssl.SSL_CTX_ctrl(self.context, 124, 0x0303, None)
+
+    def renegotiate(self, session):
+        """What libssl says of a second handshake on the connection."""
+        self.ssl.SSL_renegotiate(session)
+        if self.ssl.SSL_do_handshake(session) == 1:
+            return "done"
+        return (self.crypto.ERR_reason_error_string(self.crypto.ERR_get_error()) or b"").decode()
 
     def key_update(self, session, asks=False):
         """The message goes out with the next write."""
