@@ -124,6 +124,18 @@ let package = Package(
             path: "Tests/ClusterFixture",
             swiftSettings: strict
         ),
+        // The server that the TLS tests run as real processes.
+        .executableTarget(
+            name: "TLSFixture",
+            dependencies: [
+                "StickyServer", "StickyTLS", "StickyNIO",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["NIO"])),
+            ],
+            path: "Tests/TLSFixture",
+            swiftSettings: strict
+        ),
         // One Hummingbird application on Hummingbird's own server and on sticky workers.
         .executableTarget(
             name: "HummingbirdFixture",
@@ -162,7 +174,7 @@ let package = Package(
         // sticky-demo as real processes, with real clients.
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["StickyDemo"],
+            dependencies: ["StickyDemo", "TestSupport"],
             exclude: ["Clients"],
             swiftSettings: strict
         ),
@@ -185,6 +197,13 @@ let package = Package(
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras", condition: .when(traits: ["Hummingbird"])),
                 .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
             ],
+            swiftSettings: strict
+        ),
+        // TLS as real processes, with real clients: one test for each class of bug that others have had (T1-T34).
+        .testTarget(
+            name: "TLSIntegrationTests",
+            dependencies: ["TLSFixture", "TestSupport"],
+            exclude: ["Clients"],
             swiftSettings: strict
         ),
         .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a task needs, if they are missing, and says which and why.
 #
-#   scripts/dependencies.sh run|test|bench|certs|make...
+#   scripts/dependencies.sh run|test|interop|bench|certs|make...
 #
 # Does nothing, quickly and silently, when all is there. STICKY_INSTALL=no only says what is missing, and fails.
 set -euo pipefail
@@ -39,6 +39,14 @@ needs_of() {
         need python3 "a client of the tests" has python3
         need nghttp2-client "h2load and nghttp, clients of the tests" has h2load
         need gnutls-bin "gnutls-cli, a client of the tests that is not OpenSSL" has gnutls-cli
+        need sslscan "judges the TLS server in a test" has sslscan
+        need testssl.sh "judges the TLS server in a test" has testssl
+        ;;
+    interop)
+        need libnss3-tools "tstclnt, NSS's client" has tstclnt
+        need botan "Botan's client" has botan
+        need default-jdk-headless "Java's TLS" has javac
+        need nodejs "Node's TLS" has node
         ;;
     bench)
         needs_of run
@@ -50,7 +58,7 @@ needs_of() {
     certs) need openssl "makes and checks the test certificates" has openssl ;;
     make) need make "runs the Makefile" has make ;;
     *)
-        echo "usage: $0 run|test|bench|certs|make..." >&2
+        echo "usage: $0 run|test|interop|bench|certs|make..." >&2
         exit 2
         ;;
     esac
