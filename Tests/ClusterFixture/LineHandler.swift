@@ -18,11 +18,12 @@ final class Log: Sendable {
 ///
 /// `who` answers slot, generation, pid and reason; `echo TEXT`; `addresses`; `sleep MS`; `crash`; `exit CODE`;
 /// `bytes N`; `tell master|everyone|SLOT TEXT`; `flood COUNT BYTES`; `heard` gives what came by message;
-/// `rehome SLOT`; `recycle`; `close` ends.
+/// `rehome SLOT`; `recycle`; `grow MIB` takes memory; `close` ends.
 final class LineHandler: ConnectionHandler {
     private let options: Options
     private let worker = Mutex<Worker?>(nil)
     private let heard = Log()
+    private let grown = Mutex<[[UInt8]]>([])
     private let draining = Atomic<Bool>(false)
     /// Connections that came, also those that are gone.
     private let served = Atomic<Int>(0)
@@ -64,6 +65,7 @@ final class LineHandler: ConnectionHandler {
         served.add(1, ordering: .relaxed)
         // Dropping the socket ends the connection.
         if options["refuse"] == "yes" { return }
+        if options["greet"] == "yes" { return greet(socket) }
         let line = "reason=\(socket.reason) peer=\(socket.peer) local=\(socket.local) listener=\(socket.listener)"
         let (entryPeer, entryLocal, listener, reason, prelude, hops) = (
             socket.peer, socket.local, socket.listener, socket.reason, socket.prelude, socket.hops
@@ -105,6 +107,12 @@ final class LineHandler: ConnectionHandler {
 
     func drain(_ request: DrainRequest) {
         draining.store(true, ordering: .relaxed)
+    }
+
+    /// One line and the end, on the control thread: the least that a server can do.
+    private func greet(_ socket: consuming PausedSocket) {
+        let hello: StaticString = "hello\n"
+        _ = send(socket.descriptor, hello.utf8Start, hello.utf8CodeUnitCount, CInt(MSG_NOSIGNAL))
     }
 
     private func serve(
@@ -175,6 +183,10 @@ final class LineHandler: ConnectionHandler {
             case "big" where words.count == 3:
                 let payload = [UInt8](repeating: 0x62, count: Int(words[2]) ?? 0)
                 connection.write(tell(worker, words[1], payload) + "\n")
+            case "grow" where words.count > 1:
+                let mebibytes = [UInt8](repeating: 1, count: (Int(words[1]) ?? 0) << 20)
+                grown.withLock { $0.append(mebibytes) }
+                connection.write("grown\n")
             case "recycle":
                 worker.requestReplacement()
                 connection.write("recycling\n")

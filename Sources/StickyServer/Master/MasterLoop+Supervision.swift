@@ -129,6 +129,7 @@ extension MasterLoop {
     func endControl(_ process: WorkerProcess) {
         guard process.control != nil else { return }
         process.closeControl()
+        forgetConnections(of: process)
         process.watchExit()
         if process.killAt == nil { process.killAt = clock.now + Self.exitGrace }
         takeBack(process)
@@ -138,6 +139,7 @@ extension MasterLoop {
     /// The crash notice: the process serves nobody any more, but may write its backtrace for a while.
     func crashed(_ process: WorkerProcess, signal: CInt) {
         process.crashSignal = signal
+        forgetConnections(of: process)
         process.killAt = clock.now + configuration.crashReportLimit
         lost(process, end: WorkerEnd(code: nil, signal: Int(signal)))
     }
@@ -164,6 +166,7 @@ extension MasterLoop {
             // Its last frames, of which receipts matter: what they name must not be served twice.
             receiveFrames(process)
             process.closeControl()
+            forgetConnections(of: process)
         }
         guard let index = processes.firstIndex(where: { $0 === process }) else { return }
         processes.remove(at: index)
@@ -265,7 +268,7 @@ extension MasterLoop {
         listeners = []
         publish(.stopping)
         serviceManager.notify("STOPPING=1", "STATUS=stopping")
-        stop = StopState(deadline: clock.now + configuration.drainDeadline)
+        stop = StopState()
         reload.cancel()
         for slot in slots {
             slot.state.stop()

@@ -28,6 +28,10 @@ final class MasterLoop {
     /// Sockets that the master owns: waiting or not receipted.
     var heldSockets = 0
     var acceptPause: AcceptPause?
+    /// The last try to accept found no descriptor or memory.
+    var isShortOfResources = false
+    var account: ConnectionAccount
+    var limitNotices: [DropReason: ContinuousClock.Instant] = [:]
     var hasServed = false
     var lastBootFailure: WorkerEnd?
     var stop: StopState?
@@ -52,13 +56,12 @@ final class MasterLoop {
 
     enum AcceptPause {
         case holdingTooMany
-        case outOfResources(until: ContinuousClock.Instant)
+        /// `held` sockets were the master's own.
+        case outOfResources(until: ContinuousClock.Instant, held: Int)
     }
 
-    struct StopState {
-        var deadline: ContinuousClock.Instant
-        var isForced = false
-    }
+    /// That there is one means that the server stops.
+    struct StopState {}
 
     /// Opens the listeners, so that a bad address is known before any process is started.
     ///
@@ -75,6 +78,7 @@ final class MasterLoop {
         self.events = events
         self.mailbox = mailbox
         logger = configuration.logger
+        account = ConnectionAccount(configuration.connectionLimits)
         slotTarget = inherited?.slotTarget ?? slotCount
         var routing = configuration.routing
         if let inherited { routing.key = inherited.routingKey }
@@ -191,7 +195,7 @@ final class MasterLoop {
         }
         if let deadline = healthDeadline(now) { earliest = min(earliest, deadline) }
         if let nextWatchdog { earliest = min(earliest, nextWatchdog) }
-        if case .outOfResources(let until) = acceptPause { earliest = min(earliest, until) }
+        if case .outOfResources(let until, _) = acceptPause { earliest = min(earliest, until) }
         let wait = earliest - now
         guard wait > .zero else { return 0 }
         // Rounded up: waking a moment early would spin until the deadline.

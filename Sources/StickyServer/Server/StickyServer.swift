@@ -79,6 +79,9 @@ public final class StickyServer: Sendable {
         events.subscribe(filter, limit: limit)
     }
 
+    /// What the master has counted so far. Zero in a worker.
+    public var counts: MasterCounts { events.counts.current }
+
     /// The master: opens the listeners, starts the workers and passes connections on until the server has stopped.
     ///
     /// Throws when an address cannot be listened on, or when every worker ends before it is ready. Runs on a thread of

@@ -21,6 +21,8 @@ public final class Worker: Sendable {
     /// Publish and subscribe among all workers.
     public let bus: TopicBus
     private let open = Atomic<Int>(0)
+    /// Counted connections that have ended and were not reported.
+    private let ended = Mutex<[ConnectionTag]>([])
     private let draining = Atomic<Bool>(false)
     private let replacementIsWanted = Atomic<Bool>(false)
     private let readyIsWanted = Atomic<Bool>(false)
@@ -147,11 +149,29 @@ public final class Worker: Sendable {
         return true
     }
 
-    func makeLease() -> ConnectionLease {
+    func makeLease(_ tag: ConnectionTag = .none) -> ConnectionLease {
         open.add(1, ordering: .relaxed)
         return ConnectionLease { [self] in
+            if tag != .none { noteEnd(of: tag) }
             let left = open.subtract(1, ordering: .acquiringAndReleasing).newValue
             if left == 0, isDraining { wakePipe.wake() }
+        }
+    }
+
+    /// The first of many wakes the control loop, which reports them all.
+    private func noteEnd(of tag: ConnectionTag) {
+        let isFirst = ended.withLock { ended in
+            ended.append(tag)
+            return ended.count == 1
+        }
+        if isFirst { wakePipe.wake() }
+    }
+
+    /// The counted connections that have ended since the last call.
+    func takeEnded() -> [ConnectionTag] {
+        ended.withLock { ended in
+            defer { ended = [] }
+            return ended
         }
     }
 
