@@ -98,6 +98,26 @@ struct ClusterFixture {
 }
 
 extension ClusterFixture {
+    /// `SLOT|everyone COUNT BYTES MILLISECONDS`, whose outcome is told as `waited ...`.
+    private static func sendWaiting(_ words: [String], _ server: StickyServer) async {
+        let numbers = words.dropFirst().compactMap { Int($0) }
+        guard numbers.count == 3 else { return }
+        let target: MessageTarget = words[0] == "everyone" ? .everyone : .slot(Int(words[0]) ?? 0)
+        var sent = 0
+        do {
+            while sent < numbers[0] {
+                let payload = Array("\(sent) ".utf8) + [UInt8](repeating: 0x2e, count: numbers[1])
+                try await server.send(payload, to: target, waitingAtMost: .milliseconds(numbers[2]))
+                sent += 1
+            }
+            say("waited sent=\(sent) ok")
+        } catch let error as StickyServerError {
+            say("waited sent=\(sent) error=\(error.code)")
+        } catch {
+            say("waited sent=\(sent) error=\(error)")
+        }
+    }
+
     /// What a test has the master do: `stop`, `counts`, or `send SLOT BYTES`, whose outcome is told as `sent ...`.
     private static func obey(_ order: String, _ server: StickyServer) async {
         let words = order.split(separator: " ")
@@ -106,6 +126,10 @@ extension ClusterFixture {
             let counts = server.counts
             let dropped = counts.dropped.map { "\($0)=\($1)" }.sorted().joined(separator: " ")
             say("counts accepted=\(counts.accepted) counted=\(counts.counted) \(dropped)")
+        }
+        if words.count == 5, words[0] == "wait-send" {
+            // The events that say how it goes are read by whoever called this.
+            Task { await sendWaiting(words.dropFirst().map(String.init), server) }
         }
         guard words.count == 3, words[0] == "send", let slot = Int(words[1]), let count = Int(words[2]) else { return }
         do {

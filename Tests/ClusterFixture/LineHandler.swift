@@ -153,6 +153,12 @@ final class LineHandler: ConnectionHandler {
             case "flood-slot" where words.count == 3:
                 // Twenty messages of half a megabyte or so.
                 connection.write(flood(worker, 20, Int(words[2]) ?? 0, to: .slot(Int(words[1]) ?? 0)) + "\n")
+            case "wait-send" where words.count == 3:
+                // `wait-send SLOT|everyone|master COUNT,BYTES,MILLISECONDS`
+                connection.write(waitingSends(worker, words[1], words[2].split(separator: ",").compactMap { Int($0) }) + "\n")
+            case "wait-publish" where words.count == 3:
+                let numbers = words[2].split(separator: ",").compactMap { Int($0) }
+                connection.write(waitingSends(worker, words[1], numbers, publishes: true) + "\n")
             case "served":
                 connection.write("served=\(served.load(ordering: .relaxed))\n")
             case "heard":
@@ -199,10 +205,8 @@ final class LineHandler: ConnectionHandler {
     }
 
     private func tell(_ worker: Worker, _ to: String, _ payload: [UInt8]) -> String {
-        let target: MessageTarget =
-            to == "master" ? .master : to == "everyone" ? .everyone : .slot(Int(to) ?? 0)
         do throws(StickyServerError) {
-            try worker.send(payload, to: target)
+            try worker.send(payload, to: Self.target(to))
             return "told"
         } catch {
             return "error \(error.code)"
@@ -224,6 +228,41 @@ final class LineHandler: ConnectionHandler {
             if let text = result.withLock({ $0 }) { return text }
             usleep(1000)
         }
+    }
+
+    /// Sends numbered messages one after the other, each as soon as there is room, and says how many went and what
+    /// ended it.
+    private func waitingSends(_ worker: Worker, _ to: String, _ numbers: [Int], publishes: Bool = false) -> String {
+        guard numbers.count == 3 else { return "what?" }
+        let result = Mutex<String?>(nil)
+        Task {
+            let limit = Duration.milliseconds(numbers[2])
+            var sent = 0
+            do {
+                while sent < numbers[0] {
+                    let payload = Array("\(sent) ".utf8) + [UInt8](repeating: 0x2e, count: numbers[1])
+                    if publishes {
+                        try await worker.bus.publish(payload, on: to, waitingAtMost: limit)
+                    } else {
+                        try await worker.send(payload, to: Self.target(to), waitingAtMost: limit)
+                    }
+                    sent += 1
+                }
+                result.withLock { $0 = "sent \(sent)" }
+            } catch let error as StickyServerError {
+                result.withLock { $0 = "sent \(sent) error \(error.code)" }
+            } catch {
+                result.withLock { $0 = "sent \(sent) error \(error)" }
+            }
+        }
+        while true {
+            if let text = result.withLock({ $0 }) { return text }
+            usleep(1000)
+        }
+    }
+
+    private static func target(_ name: String) -> MessageTarget {
+        name == "master" ? .master : name == "everyone" ? .everyone : .slot(Int(name) ?? 0)
     }
 
     private func publish(_ worker: Worker, _ topic: String, _ payload: [UInt8]) -> String {

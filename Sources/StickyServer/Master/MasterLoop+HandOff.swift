@@ -127,7 +127,7 @@ extension MasterLoop {
             takeRefused(header.count, from: process)
         case .messageToMaster:
             if let message = try process.assembler.add(payload) {
-                deliver(message, from: process.slot)
+                try deliver(message, from: process)
             }
         case .rehome:
             let slot = Int(try payload.read(UInt16.self))

@@ -38,6 +38,7 @@ final class MasterLoop {
     var reload = RollingReload()
     var upgrade: Upgrade?
     var shared: [String: [UInt8]] = [:]
+    var reservations = MessageReservations()
     let serviceManager = ServiceManager()
     var nextWatchdog: ContinuousClock.Instant?
     var failure: StickyServerError?
@@ -173,6 +174,7 @@ final class MasterLoop {
             }
         }
         flushSlots()
+        grantReservations()
     }
 
     // MARK: - Time
@@ -234,7 +236,10 @@ final class MasterLoop {
             case .upgrade: beginUpgrade()
             case .share(let name, let value): share(name, value)
             case .scale(let count): scale(to: count)
-            case .send(let envelope, let done): done(send(envelope, from: Envelope.master))
+            case .send(let envelope, let done): done(send(envelope, from: Envelope.master, pid: 0))
+            case .reserve(let request, let party, let size):
+                reserve(.init(pid: 0, request: request), party: party, size: size)
+            case .release(let request): release(.init(pid: 0, request: request))
             }
         }
     }

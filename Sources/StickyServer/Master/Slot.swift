@@ -24,6 +24,9 @@ final class Slot {
         self.state = state
     }
 
+    /// Whether it has a process that can be sent messages, ready or not.
+    var hasControl: Bool { (process?.controlNumber ?? -1) >= 0 }
+
     /// Whether sockets can be passed on now.
     var isConnected: Bool {
         guard state.isReady, let process else { return false }

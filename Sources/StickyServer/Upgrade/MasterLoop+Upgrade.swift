@@ -57,6 +57,7 @@ extension MasterLoop {
     /// Becomes the new binary once no worker is in the middle of a message. Returns only when that failed.
     func continueUpgrade() {
         guard case .pending = upgrade, stop == nil, processes.allSatisfy({ !$0.assembler.isOpen }) else { return }
+        dismissReservations()
         let state = upgradeState()
         do throws(StickyServerError) {
             let file = try UpgradeFile.make(state)

@@ -27,12 +27,8 @@ package final class ControlLoop {
     private var isReady = false
     private var isConnected = true
     private var deadline: ContinuousClock.Instant?
-    private var recycling: RecyclingLimits?
-    private var accepted = 0
-    private var nextRecycling: ContinuousClock.Instant
-    private var nextMemoryCheck: ContinuousClock.Instant
+    private var recycling: RecyclingWatch?
     private var nextShortageNotice: ContinuousClock.Instant
-    private let started: ContinuousClock.Instant
     /// A stuck process is ended by the kernel so long after its drain's deadline.
     private static let stuckGrace: Duration = .seconds(3)
     /// Without a master there is no end to wait for.
@@ -51,13 +47,8 @@ package final class ControlLoop {
         var logger = configuration.logger
         logger[metadataKey: "slot"] = "\(worker.slot)"
         self.logger = logger
-        started = clock.now
-        nextRecycling = started
-        nextMemoryCheck = started
-        nextShortageNotice = started
-        if configuration.recycling.isOn {
-            recycling = RecyclingLimits(configuration.recycling, chance: .random(in: 0..<1))
-        }
+        nextShortageNotice = clock.now
+        recycling = RecyclingWatch(configuration.recycling, now: clock.now)
         assembler = MessageAssembler(limit: configuration.maximumMessageLength)
     }
 
@@ -182,7 +173,7 @@ package final class ControlLoop {
         guard connections.count == count else {
             throw .wrongDescriptorCount(expected: count, got: connections.count)
         }
-        accepted += count
+        recycling?.accepted += count
         sendReceipt(count)
         var reader = payload
         while let connection = connections.popFirst() {
@@ -277,17 +268,8 @@ package final class ControlLoop {
     }
 
     private func recycle(_ now: ContinuousClock.Instant) {
-        guard let limits = recycling, isReady, deadline == nil, now >= nextRecycling else { return }
-        // Asking the kernel for the memory costs more than passing on a connection.
-        let asksMemory = now >= nextMemoryCheck
-        if asksMemory { nextMemoryCheck = now + .seconds(1) }
-        let reached = limits.reached(connections: accepted, age: now - started) {
-            asksMemory ? ResidentMemory.bytes() : nil
-        }
-        guard let reached else { return }
-        // Not again at once if the successor fails.
-        nextRecycling = now + .seconds(60)
-        logger.info("this worker is due for recycling", metadata: ["limit": "\(reached)"])
+        guard isReady, deadline == nil, let limit = recycling?.reached(now: now) else { return }
+        logger.info("this worker is due for recycling", metadata: ["limit": "\(limit)"])
         worker.requestReplacement()
     }
 
