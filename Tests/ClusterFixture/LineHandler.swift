@@ -155,7 +155,8 @@ final class LineHandler: ConnectionHandler {
                 connection.write(flood(worker, 20, Int(words[2]) ?? 0, to: .slot(Int(words[1]) ?? 0)) + "\n")
             case "wait-send" where words.count == 3:
                 // `wait-send SLOT|everyone|master COUNT,BYTES,MILLISECONDS`
-                connection.write(waitingSends(worker, words[1], words[2].split(separator: ",").compactMap { Int($0) }) + "\n")
+                let numbers = words[2].split(separator: ",").compactMap { Int($0) }
+                connection.write(waitingSends(worker, words[1], numbers) + "\n")
             case "wait-publish" where words.count == 3:
                 let numbers = words[2].split(separator: ",").compactMap { Int($0) }
                 connection.write(waitingSends(worker, words[1], numbers, publishes: true) + "\n")

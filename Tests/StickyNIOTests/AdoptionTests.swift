@@ -160,25 +160,26 @@ struct AdoptionTests {
         let notes = Notes()
         let handler = notes.handler(nil, transport)
         let request = DrainRequest(reason: .replaced, deadline: .now + .seconds(7200), spread: .seconds(3600))
-        let open = try await blocking {
+        try await blocking {
             let pairs = try (0..<4).map { _ in try Loopback() }
             for pair in pairs {
                 pair.adopt(by: handler)
                 try pair.send([1])
                 _ = try pair.receive()
             }
+            func ended(within milliseconds: CInt) -> Int {
+                var set = pairs.map { pollfd(fd: $0.client, events: Int16(POLLIN), revents: 0) }
+                return Int(poll(&set, nfds_t(set.count), milliseconds))
+            }
             handler.drain(request)
-            return pairs
-        }
-        while try await handler.openChannels() > 3 {}
-        // One that comes later has nobody before it to wait for.
-        try await blocking {
+            #expect(ended(within: 20_000) == 1)
+            // One that comes later has nobody before it to wait for.
             let late = try Loopback()
             late.adopt(by: handler)
             #expect(try late.receiveAll().isEmpty)
+            #expect(ended(within: 0) == 1)
+            for pair in pairs { pair.endOutput() }
         }
-        #expect(try await handler.openChannels() == 3)
-        for pair in open { pair.endOutput() }
         while try await handler.openChannels() > 0 {}
         try await handler.shutdown()
         #expect(notes.events.withLock { $0 }.filter { $0 == "drain replaced" }.count == 2)

@@ -1,5 +1,6 @@
 #if NIO
 internal import NIOCore
+internal import StickyServer
 
 /// The open channels of one event loop, and what they share. Lives on that loop, so nothing here is locked.
 final class LoopConnections {

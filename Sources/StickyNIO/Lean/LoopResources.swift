@@ -1,5 +1,6 @@
 #if NIO && os(Linux)
 internal import NIOCore
+internal import StickyServer
 
 /// What the connections of one loop use in turn. Lives on the loop.
 final class LoopResources {

@@ -121,7 +121,10 @@ extension StickyServerError {
     static func reservationFailed(_ error: any Error, _ limit: Duration) -> any Error {
         switch (error as? StickyServerError)?.code {
         case .requestTimedOut, .messageQueueFull:
-            StickyServerError(.messageQueueFull, "the receiver does not keep up: no room for the message within \(limit)")
+            StickyServerError(
+                .messageQueueFull,
+                "the receiver does not keep up: no room for the message within \(limit)"
+            )
         case .requestRefused:
             StickyServerError(
                 .requestRefused,

@@ -21,7 +21,9 @@ struct BackPressureTests {
         /// The numbers of the messages that a worker has had from a sender, in their order.
         func heard(_ slot: Int, from sender: String) async throws -> [Int] {
             try await clients[slot].ask("heard").split(separator: ",").compactMap { entry in
-                guard entry.hasPrefix("\(sender):"), entry.dropFirst(sender.count + 1).contains("...") else { return nil }
+                guard entry.hasPrefix("\(sender):"), entry.dropFirst(sender.count + 1).contains("...") else {
+                    return nil
+                }
                 return Int(entry.dropFirst(sender.count + 1).prefix { $0 != " " })
             }
         }

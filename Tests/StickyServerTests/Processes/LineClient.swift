@@ -13,7 +13,7 @@ final class LineClient {
         guard descriptor >= 0 else { throw TestFailure("no socket: \(errno)") }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        inet_pton(AF_INET, source, &address.sin_addr)
+        guard inet_pton(AF_INET, source, &address.sin_addr) == 1 else { throw TestFailure("\(source) is no address") }
         guard Self.call(bind, descriptor, address) == 0 else {
             throw TestFailure("cannot come from \(source): \(errno)")
         }
