@@ -55,23 +55,6 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Number of worker processes; 0 means one for each usable core.", valueName: "n"))
     var workers = 0
 
-    @Option(
-        help: ArgumentHelp(
-            "Certificate chain in PEM, the server's own first. Repeatable, for keys of different kinds. "
-                + "(default: certs/localhost-ecdsa.pem and certs/localhost-rsa.pem)",
-            valueName: "file"
-        )
-    )
-    var certificate: [String] = []
-
-    @Option(
-        help: ArgumentHelp(
-            "Private key of the certificate, in the same order. Not needed when the certificate's file has it too.",
-            valueName: "file"
-        )
-    )
-    var privateKey: [String] = []
-
     @Flag(help: "Serve HTTP in the clear instead of HTTPS.")
     var plain = false
 
@@ -101,6 +84,9 @@ struct DemoCommand: AsyncParsableCommand {
     )
     var transport = NIOTransport.stock
 
+    @OptionGroup(title: "TLS")
+    var tls: TLSArguments
+
     @Flag(help: "Allow POST /crash, which makes the worker trap.")
     var dangerous = false
 
@@ -128,13 +114,8 @@ struct DemoCommand: AsyncParsableCommand {
         guard (0...1024).contains(workers) else {
             throw ValidationError("--workers is \(workers); expected 0 (one for each core) to 1024.")
         }
-        guard !plain || certificate.isEmpty && privateKey.isEmpty else {
-            throw ValidationError("--plain serves without TLS, so --certificate and --private-key have no use.")
-        }
-        guard privateKey.isEmpty || privateKey.count == certificate.count else {
-            throw ValidationError(
-                "\(certificate.count) --certificate and \(privateKey.count) --private-key: each needs its partner."
-            )
+        guard !plain || tls.isEmpty else {
+            throw ValidationError("--plain serves without TLS, so the options about TLS have no use.")
         }
         _ = try addresses()
     }
@@ -155,7 +136,7 @@ struct DemoCommand: AsyncParsableCommand {
             if geteuid() == 0, !allowRoot { configuration.privileges.user = user ?? "nobody" }
             try await DemoServer(
                 configuration: configuration,
-                identities: identities,
+                tls: plain ? nil : tls,
                 transport: transport,
                 allowsCrash: dangerous,
                 isBare: bare
@@ -172,10 +153,6 @@ struct DemoCommand: AsyncParsableCommand {
         } catch {
             throw ValidationError("--listen: \(error).")
         }
-    }
-
-    private var identities: CertificateFiles? {
-        plain ? nil : CertificateFiles(certificates: certificate, privateKeys: privateKey)
     }
 
     static func complain(_ text: String) {
