@@ -3,6 +3,8 @@
 # and closed, and what a single client sees meanwhile. The server is Tests/ClusterFixture, optimised, which answers on
 # the worker's control thread; there is no TLS and no NIO in it.
 #
+# With the machine to itself as far as root can have it: chrt -f 5 Benchmarks/storm/run.sh
+#
 #   Benchmarks/storm/run.sh [ROUNDS [CONNECTIONS [WIDTH]]]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -25,7 +27,10 @@ done
 port=$(sed -n 's/^listening [^ ]*:\([0-9]*\) .*/\1/p' "$out")
 echo "2 workers, $connections connections, $width at a time; load average $(cut -d' ' -f1 /proc/loadavg)"
 for round in $(seq "$rounds"); do
-    echo "round $round: $("$build/storm" "$port" "$connections" "$width")"
+    echo "round $round: $("$build/storm" "$port" "$connections" "$width");" \
+        "resident: $(cat "/proc/$master/task/"*/children | xargs -n1 | sort -n |
+            while read -r pid; do awk '/VmRSS/ { printf "%d ", $2 }' "/proc/$pid/status"; done)" \
+        "$(awk '/VmRSS/ { print $2 }' "/proc/$master/status") KiB"
 done
 for pid in "$master" $(cat "/proc/$master/task/"*/children); do
     awk -v pid="$pid" -v ticks="$(getconf CLK_TCK)" -v n=$((rounds * connections)) \
