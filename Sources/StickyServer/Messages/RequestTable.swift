@@ -35,7 +35,8 @@ final class RequestTable: Sendable {
                 // A cancellation before this found nobody who waits, and so would a limit that ran already.
                 guard !Task.isCancelled else { return fail(number, CancellationError()) }
                 limit = Task {
-                    try await Task.sleep(for: timeout)
+                    // No time that a caller gives may overflow the clock.
+                    try await Task.sleep(for: min(max(timeout, .zero), Configuration.longestTime))
                     fail(number, StickyServerError(.requestTimedOut, "no answer within \(timeout)"))
                 }
                 Task {
