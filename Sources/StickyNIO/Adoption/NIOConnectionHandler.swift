@@ -101,7 +101,7 @@ public final class NIOConnectionHandler: ConnectionHandler {
     }
     #endif
 
-    /// Sends ``StickyDrainEvent`` through every open channel. Called by the server.
+    /// Sends ``StickyDrainEvent`` through every open channel, spread over `request.spread`. Called by the server.
     public func drain(_ request: DrainRequest) {
         for loop in loops {
             loop.loop.execute {

@@ -27,12 +27,12 @@ package final class ControlLoop {
     private var isReady = false
     private var isConnected = true
     private var deadline: ContinuousClock.Instant?
-    private var recycling: RecyclingLimits?
-    private var accepted = 0
-    private var nextRecycling: ContinuousClock.Instant
-    private let started: ContinuousClock.Instant
+    private var recycling: RecyclingWatch?
+    private var nextShortageNotice: ContinuousClock.Instant
     /// A stuck process is ended by the kernel so long after its drain's deadline.
     private static let stuckGrace: Duration = .seconds(3)
+    /// Without a master there is no end to wait for.
+    private static let orphanDeadline: Duration = .seconds(30)
 
     init(
         _ worker: Worker,
@@ -47,11 +47,8 @@ package final class ControlLoop {
         var logger = configuration.logger
         logger[metadataKey: "slot"] = "\(worker.slot)"
         self.logger = logger
-        started = clock.now
-        nextRecycling = started
-        if configuration.recycling.isOn {
-            recycling = RecyclingLimits(configuration.recycling, chance: .random(in: 0..<1))
-        }
+        nextShortageNotice = clock.now
+        recycling = RecyclingWatch(configuration.recycling, now: clock.now)
         assembler = MessageAssembler(limit: configuration.maximumMessageLength)
     }
 
@@ -82,6 +79,7 @@ package final class ControlLoop {
         if worker.takeReady() { becomeReady() }
         if worker.takeReplacementRequest() { retire() }
         recycle(clock.now)
+        reportEnded()
         if hasFrames { receiveFrames() }
         if isConnected, case .lost = worker.flushOutbox() { loseMaster() }
     }
@@ -129,7 +127,7 @@ package final class ControlLoop {
             switch outcome {
             case .frame, .frameWithoutDescriptors: continue
             case .drained: return
-            case .lost: loseMaster()
+            case .tooLong, .lost: loseMaster()
             }
         }
     }
@@ -149,9 +147,9 @@ package final class ControlLoop {
         case .messageToWorker:
             if let message = try assembler.add(payload) { deliver(message) }
         case .drain:
-            let milliseconds = try payload.read(UInt32.self)
+            let order = try DrainOrder(from: &payload)
             // The count says whether a successor serves the slot.
-            beginDrain(header.count == 1 ? .replaced : .stopping, within: .milliseconds(Int(milliseconds)))
+            beginDrain(header.count == 1 ? .replaced : .stopping, within: order.time, spread: order.spread)
         case .welcome:
             onWelcome()
         case .ping:
@@ -160,7 +158,7 @@ package final class ControlLoop {
                 worker.post(Frame.number(.pong, nonce))
                 worker.wakePipe.wake()
             }
-        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire, .refuse:
+        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire, .refuse, .closed:
             throw .unknownKind(header.kind.rawValue)
         }
     }
@@ -175,7 +173,7 @@ package final class ControlLoop {
         guard connections.count == count else {
             throw .wrongDescriptorCount(expected: count, got: connections.count)
         }
-        accepted += count
+        recycling?.accepted += count
         sendReceipt(count)
         var reader = payload
         while let connection = connections.popFirst() {
@@ -190,7 +188,7 @@ package final class ControlLoop {
                     reason: entry.reason,
                     prelude: entry.prelude,
                     hops: entry.hops,
-                    lease: worker.makeLease()
+                    lease: worker.makeLease(entry.tag)
                 )
             )
         }
@@ -198,10 +196,14 @@ package final class ControlLoop {
 
     /// This process can have no more descriptors. The master still has its copies and finds them another place.
     private func refuseConnections(_ count: Int) {
-        logger.warning(
-            "out of descriptors: connections go back to the master",
-            metadata: ["count": "\(count)", "open": "\(worker.openConnections)"]
-        )
+        let now = clock.now
+        if now >= nextShortageNotice {
+            nextShortageNotice = now + .seconds(1)
+            logger.warning(
+                "out of descriptors: connections go back to the master",
+                metadata: ["count": "\(count)", "open": "\(worker.openConnections)"]
+            )
+        }
         worker.post(Frame.plain(.refuse, count: count))
     }
 
@@ -214,6 +216,15 @@ package final class ControlLoop {
         case .done: break
         case .full, .busy: worker.post(frame)
         case .lost: loseMaster()
+        }
+    }
+
+    /// Tells the master which counted connections have ended, many in one frame when many end.
+    private func reportEnded() {
+        var tags = worker.takeEnded()[...]
+        while !tags.isEmpty, isConnected {
+            worker.post(Frame.closed(tags.prefix(ConnectionTag.mostInFrame)))
+            tags = tags.dropFirst(ConnectionTag.mostInFrame)
         }
     }
 
@@ -257,12 +268,8 @@ package final class ControlLoop {
     }
 
     private func recycle(_ now: ContinuousClock.Instant) {
-        guard let limits = recycling, isReady, deadline == nil, now >= nextRecycling else { return }
-        let reached = limits.reached(connections: accepted, age: now - started, memory: ResidentMemory.bytes)
-        guard let reached else { return }
-        // Not again at once if the successor fails.
-        nextRecycling = now + .seconds(60)
-        logger.info("this worker is due for recycling", metadata: ["limit": "\(reached)"])
+        guard isReady, deadline == nil, let limit = recycling?.reached(now: now) else { return }
+        logger.info("this worker is due for recycling", metadata: ["limit": "\(limit)"])
         worker.requestReplacement()
     }
 
@@ -270,10 +277,10 @@ package final class ControlLoop {
         guard isConnected else { return }
         isConnected = false
         logger.notice("the master is gone; this worker finishes and ends")
-        beginDrain(.masterGone, within: configuration.drainDeadline)
+        beginDrain(.masterGone, within: configuration.drainDeadline ?? Self.orphanDeadline)
     }
 
-    private func beginDrain(_ reason: DrainRequest.Reason, within time: Duration) {
+    private func beginDrain(_ reason: DrainRequest.Reason, within time: Duration, spread: Duration = .zero) {
         let end = clock.now + time
         if let deadline {
             self.deadline = min(deadline, end)
@@ -283,6 +290,6 @@ package final class ControlLoop {
         worker.markDraining()
         let seconds = ((time + Self.stuckGrace) / .seconds(1)).rounded(.up)
         sticky_exit_after(CUnsignedInt(max(1, min(seconds, 1e9))))
-        handler.drain(DrainRequest(reason: reason, deadline: end))
+        handler.drain(DrainRequest(reason: reason, deadline: end, spread: min(spread, time / 2)))
     }
 }
