@@ -132,15 +132,17 @@ class Sticky(Peer):
     name = "sticky"
     binary = None  # set by run.py
     options = ()
+    workers = 2
+    wait = 30  # seconds for the start
     ready = re.compile(r"listening https?://127\.0\.0\.1:(\d+)")
 
     def start(self):
         if not self.binary or not os.path.exists(self.binary):
             raise CannotStart("sticky-demo is not built")
         identity = ["--certificate", self.certificate, "--private-key", self.key]
-        process = self.spawn(self.binary, "--listen", "127.0.0.1:0", "--workers", 2, *self.options,
+        process = self.spawn(self.binary, "--listen", "127.0.0.1:0", "--workers", self.workers, *self.options,
                              *(["--plain"] if self.leaf == "plain" else identity), stdout=subprocess.PIPE)
-        deadline, seen = time.monotonic() + 30, b""
+        deadline, seen = time.monotonic() + self.wait, b""
         while time.monotonic() < deadline:
             if not select.select([process.stdout], [], [], 0.1)[0]:
                 continue
