@@ -3,13 +3,13 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build release test lint format bench certs clean
+.PHONY: help run build release test lint format examples bench certs clean
 
 # Options for what the target runs, as in: make run ARGS="--workers 4", make test ARGS="--filter Routing"
 ARGS ?=
 # debug: the demo's first start takes two thirds of the time that release needs (66 s against 99 s on two cores).
 CONFIGURATION ?= debug
-DEMO_TRAITS ?= NIO
+DEMO_TRAITS ?= Hummingbird
 STRICT = -Xswiftc -warnings-as-errors
 SWIFT_SOURCES = Package.swift Sources Tests
 
@@ -44,6 +44,10 @@ lint: ## check the format of the Swift sources
 format: ## bring the Swift sources into the project's format
 	swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
 
+examples: ## build the packages under Examples/
+	@scripts/dependencies.sh run
+	swift build --package-path Examples/Hummingbird $(ARGS)
+
 bench: ## measure server CPU against nginx and write Benchmarks/results/ (ARGS=--help for its options)
 	@scripts/dependencies.sh bench
 	python3 Benchmarks/run.py $(ARGS)
@@ -53,4 +57,4 @@ certs: ## check the test certificates; make them again where they do not hold
 	certs/generate.sh $(ARGS)
 
 clean: ## remove what builds have made
-	rm -rf .build .build-core Benchmarks/build
+	rm -rf .build .build-core Benchmarks/build Examples/*/.build

@@ -16,16 +16,27 @@ let package = Package(
         .library(name: "StickyCodable", targets: ["StickyCodable"]),
         .library(name: "StickyTLS", targets: ["StickyTLS"]),
         .library(name: "StickyNIO", targets: ["StickyNIO"]),
+        .library(name: "StickyHummingbird", targets: ["StickyHummingbird"]),
         .executable(name: "sticky-demo", targets: ["StickyDemo"]),
     ],
     traits: [
-        .trait(name: "NIO", description: "StickyNIO and the demo server, on swift-nio."),
+        .trait(name: "NIO", description: "StickyNIO, on swift-nio."),
+        .trait(
+            name: "Hummingbird",
+            description: "StickyHummingbird and the demo server, on hummingbird.",
+            enabledTraits: ["NIO"]
+        ),
         .default(enabledTraits: []),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.45.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
     ],
     targets: [
         // What Swift cannot import from the platform: control messages, spawning, the crash notice.
@@ -57,18 +68,51 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(
+            name: "StickyHummingbird",
+            dependencies: [
+                "StickyNIO", "StickyServer", "StickyTLS",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras", condition: .when(traits: ["Hummingbird"])),
+                .product(
+                    name: "NIOHTTPTypesHTTP1",
+                    package: "swift-nio-extras",
+                    condition: .when(traits: ["Hummingbird"])
+                ),
+                .product(
+                    name: "NIOHTTPTypesHTTP2",
+                    package: "swift-nio-extras",
+                    condition: .when(traits: ["Hummingbird"])
+                ),
+                .product(
+                    name: "ServiceLifecycle",
+                    package: "swift-service-lifecycle",
+                    condition: .when(traits: ["Hummingbird"])
+                ),
+            ],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "StickyDemo",
             dependencies: [
-                "StickyServer", "StickyTLS", "StickyNIO",
+                "StickyServer", "StickyTLS", "StickyNIO", "StickyHummingbird",
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
-                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
-                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
                 .product(
                     name: "ArgumentParser",
                     package: "swift-argument-parser",
-                    condition: .when(traits: ["NIO"])
+                    condition: .when(traits: ["Hummingbird"])
                 ),
             ],
             swiftSettings: strict
@@ -78,6 +122,24 @@ let package = Package(
             name: "ClusterFixture",
             dependencies: ["StickyServer", .product(name: "Logging", package: "swift-log")],
             path: "Tests/ClusterFixture",
+            swiftSettings: strict
+        ),
+        // One Hummingbird application on Hummingbird's own server and on sticky workers.
+        .executableTarget(
+            name: "HummingbirdFixture",
+            dependencies: [
+                "StickyHummingbird", "StickyNIO", "StickyServer", "StickyTLS",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(
+                    name: "ServiceLifecycle",
+                    package: "swift-service-lifecycle",
+                    condition: .when(traits: ["Hummingbird"])
+                ),
+            ],
+            path: "Tests/HummingbirdFixture",
             swiftSettings: strict
         ),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -90,7 +152,8 @@ let package = Package(
         .testTarget(
             name: "DocumentationTests",
             dependencies: [
-                "StickyServer", "StickyCodable", "StickyTLS", "StickyNIO",
+                "StickyServer", "StickyCodable", "StickyTLS", "StickyNIO", "StickyHummingbird",
+                .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
             ],
@@ -107,9 +170,9 @@ let package = Package(
         .testTarget(
             name: "StickyDemoTests",
             dependencies: [
-                "StickyDemo", "StickyNIO", "StickyServer",
-                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
-                .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                "StickyDemo", "StickyHummingbird", "StickyNIO", "StickyServer",
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
             ],
             swiftSettings: strict
         ),

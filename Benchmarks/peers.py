@@ -140,7 +140,7 @@ class Sticky(Peer):
         if not self.binary or not os.path.exists(self.binary):
             raise CannotStart("sticky-demo is not built")
         identity = ["--certificate", self.certificate, "--private-key", self.key]
-        process = self.spawn(self.binary, "--listen", "127.0.0.1:0", "--workers", self.workers, *self.options,
+        process = self.spawn(self.binary, "--listen", "127.0.0.1:0", "--workers", self.workers, "--bare", *self.options,
                              *(["--plain"] if self.leaf == "plain" else identity), stdout=subprocess.PIPE)
         deadline, seen = time.monotonic() + self.wait, b""
         while time.monotonic() < deadline:

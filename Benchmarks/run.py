@@ -42,7 +42,7 @@ def compile_c(name, *libraries):
 
 
 def build_sticky(skip):
-    command = ["swift", "build", "-c", "release", "--traits", "NIO", "--product", "sticky-demo"]
+    command = ["swift", "build", "-c", "release", "--traits", "Hummingbird", "--product", "sticky-demo"]
     if not skip:
         say("$", *command)
         subprocess.run(command, cwd=peers.ROOT, check=True, stdout=sys.stderr)

@@ -1,4 +1,4 @@
-#if NIO
+#if Hummingbird
 import StickyTLS
 
 #if canImport(Glibc)

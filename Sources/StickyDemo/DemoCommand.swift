@@ -1,4 +1,4 @@
-#if NIO
+#if Hummingbird
 import ArgumentParser
 import Logging
 import StickyNIO
@@ -104,6 +104,9 @@ struct DemoCommand: AsyncParsableCommand {
     @Flag(help: "Allow POST /crash, which makes the worker trap.")
     var dangerous = false
 
+    @Flag(help: "Serve /hello alone, on NIO's HTTP/1.1 without Hummingbird: for measuring.")
+    var bare = false
+
     private static func level(_ text: String) throws -> Logger.Level {
         guard let level = Logger.Level(rawValue: text.lowercased()) else {
             throw ValidationError("«\(text)» is no level; expected one of \(levels).")
@@ -154,7 +157,8 @@ struct DemoCommand: AsyncParsableCommand {
                 configuration: configuration,
                 identities: identities,
                 transport: transport,
-                allowsCrash: dangerous
+                allowsCrash: dangerous,
+                isBare: bare
             ).run()
         } catch {
             DemoCommand.complain("sticky-demo: \(error)")

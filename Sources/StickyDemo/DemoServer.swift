@@ -1,7 +1,7 @@
-#if NIO
+#if Hummingbird
 import Logging
 import NIOCore
-import NIOHTTP1
+import StickyHummingbird
 import StickyNIO
 import StickyServer
 import StickyTLS
@@ -21,6 +21,8 @@ struct DemoServer: Sendable {
     let identities: CertificateFiles?
     let transport: NIOTransport
     let allowsCrash: Bool
+    /// Serves `/hello` alone, without Hummingbird.
+    let isBare: Bool
 
     func run() async throws {
         let server = try StickyServer(configuration: configuration)
@@ -29,12 +31,18 @@ struct DemoServer: Sendable {
             var settings = try TLSConfiguration(identities: files.identities())
             // A ticket of any worker resumes on any other, and outlives each.
             settings.ticketKeys = .master
+            if !isBare { settings.applicationProtocols = ["h2", "http/1.1"] }
             return try TLSContext(settings)
         }
-        if let worker = server.worker {
-            try await server.work(handler(worker, tls))
+        guard let worker = server.worker else { return try await listen(server) }
+        if isBare {
+            try await server.work(bareHandler(worker, tls))
         } else {
-            try await listen(server)
+            let site = DemoSite(slot: worker.slot, allowsCrash: allowsCrash)
+            var options = HTTPOptions()
+            options.transport = transport
+            let app = site.application(configuration.logger)
+            try await server.work(HummingbirdHandler(app, tls: tls, options: options))
         }
     }
 
@@ -55,17 +63,12 @@ struct DemoServer: Sendable {
         await announcing.value
     }
 
-    private func handler(_ worker: Worker, _ tls: TLSContext?) -> NIOConnectionHandler {
+    private func bareHandler(_ worker: Worker, _ tls: TLSContext?) -> NIOConnectionHandler {
         // One loop, so that what the worker keeps in memory needs no lock.
         let group = transport.makeGroup()
-        let site = NIOLoopBoundBox.makeBoxSendingValue(
-            DemoSite(slot: worker.slot, allowsCrash: allowsCrash),
-            eventLoop: group.next()
-        )
-        return NIOConnectionHandler(group: group, tls: tls, logger: configuration.logger) { channel, connection in
-            channel.eventLoop.makeCompletedFuture {
-                try HTTPConnection.install(on: channel, connection: connection, site: site.value)
-            }
+        let site = NIOLoopBoundBox.makeBoxSendingValue(BareSite(slot: worker.slot), eventLoop: group.next())
+        return NIOConnectionHandler(group: group, tls: tls, logger: configuration.logger) { channel, _ in
+            channel.eventLoop.makeCompletedFuture { try BareHandler.install(on: channel, site: site.value) }
         }
     }
 

@@ -59,9 +59,7 @@ struct FaultTests {
             server.standardError.text.contains("Backtrace took")
         }
         #expect(server.standardError.text.contains("POST /crash asked for it"))
-        #expect(
-            server.standardError.text.contains(" in StickyDemo") || server.standardError.text.contains("HTTPConnection")
-        )
+        #expect(server.standardError.text.contains("DemoSite.crash"))
         #expect(try await server.stop() == 0)
     }
 

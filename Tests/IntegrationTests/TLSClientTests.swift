@@ -14,12 +14,14 @@ struct TLSClientTests {
         let connections: [One]
     }
 
-    @Test("curl speaks TLS 1.2 and 1.3 and is told http/1.1", arguments: ["1.2", "1.3"])
+    @Test("curl speaks TLS 1.2 and 1.3, and HTTP/2 unless it wants HTTP/1.1", arguments: ["1.2", "1.3"])
     func curlVersions(_ version: String) async throws {
         let server = try await DemoServer()
         let told = try await WhoAmI.ask(server, ["--tlsv\(version)", "--tls-max", version])
         #expect(told.tls?.version == "TLSv\(version)")
-        #expect(told.tls?.alpn == "http/1.1")
+        #expect(told.tls?.alpn == "h2")
+        let older = try await WhoAmI.ask(server, ["--http1.1", "--tlsv\(version)", "--tls-max", version])
+        #expect(older.tls?.alpn == "http/1.1")
         #expect(told.tls?.sni == "localhost")
         #expect(told.tls?.group == "X25519")
         if version == "1.3" { #expect(told.tls?.cipher == "TLS_AES_128_GCM_SHA256") }

@@ -1,4 +1,4 @@
-#if NIO
+#if Hummingbird
 import NIOCore
 import NIOEmbedded
 import StickyNIO
@@ -6,20 +6,13 @@ import StickyServer
 
 @testable import StickyDemo
 
-/// The demo's HTTP/1.1 over an embedded channel: text in, text out.
+/// The demo's bare HTTP/1.1 over an embedded channel: text in, text out.
 final class Visitor {
     let channel = EmbeddedChannel()
 
-    init(allowsCrash: Bool = false, limits: HTTPLimits = HTTPLimits()) throws {
-        let site = DemoSite(slot: 5, allowsCrash: allowsCrash, limits: limits)
-        let info = StickyConnectionInfo(
-            peer: .ipv4(0x7F00_0001, port: 9),
-            local: .ipv4(0x7F00_0001, port: 80),
-            slot: 5,
-            generation: 2
-        )
+    init() throws {
         channel.allowRemoteHalfClosure = true
-        try HTTPConnection.install(on: channel, connection: info, site: site)
+        try BareHandler.install(on: channel, site: BareSite(slot: 5))
         try channel.connect(to: .init(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

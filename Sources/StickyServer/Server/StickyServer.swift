@@ -118,8 +118,8 @@ public final class StickyServer: Sendable {
 
     /// A worker: prepares `handler`, tells the master that it is ready and serves until it has drained.
     ///
-    /// Throws what ``ConnectionHandler/start(_:)`` throws; end the process with a non-zero status then, as an error
-    /// thrown from `main` does.
+    /// Throws what ``ConnectionHandler/start(_:)`` and ``ConnectionHandler/finish()`` throw; end the process with a
+    /// non-zero status then, as an error thrown from `main` does.
     public func work(_ handler: some ConnectionHandler) async throws {
         guard let worker else {
             throw StickyServerError(.notAWorker, "this process is the master: call listen() when isMaster is true")
@@ -155,6 +155,7 @@ public final class StickyServer: Sendable {
         try await handler.start(worker)
         worker.announceReady()
         while await iterator.next() != nil {}
+        try await handler.finish()
     }
 
     /// Plays whichever role this process has: for servers that need no code of their own in the master.

@@ -21,6 +21,11 @@ public protocol ConnectionHandler: Sendable {
     /// when the last ``ConnectionLease`` is gone, or at the deadline. Called once.
     func drain(_ request: DrainRequest)
 
+    /// The worker is done: the last connection is gone, the drain's deadline has passed, or ``Worker/end()`` was called.
+    /// The process ends when this returns; an error ends it with a non-zero status. After a drain it may take some 3 s,
+    /// then the process is ended.
+    func finish() async throws
+
     /// Asks whether whatever serves connections still turns: call `answer` from there, on any thread.
     /// A worker that does not answer is taken for hung.
     func checkHealth(_ answer: @escaping @Sendable () -> Void)
@@ -38,6 +43,9 @@ extension ConnectionHandler {
 
     /// Does nothing: connections end by themselves, or at the deadline.
     public func drain(_ request: DrainRequest) {}
+
+    /// Does nothing.
+    public func finish() async throws {}
 
     /// Answers at once, which shows only that the control thread turns.
     public func checkHealth(_ answer: @escaping @Sendable () -> Void) {

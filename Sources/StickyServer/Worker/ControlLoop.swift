@@ -98,8 +98,8 @@ package final class ControlLoop {
     package var timeout: CInt { pollTimeout(clock.now) }
 
     private func isFinished(_ now: ContinuousClock.Instant) -> Bool {
-        guard let deadline else { return false }
-        return worker.openConnections == 0 || now >= deadline
+        guard let deadline else { return worker.isEnding }
+        return worker.openConnections == 0 || now >= deadline || worker.isEnding
     }
 
     private func pollTimeout(_ now: ContinuousClock.Instant) -> CInt {

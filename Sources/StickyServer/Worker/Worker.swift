@@ -24,6 +24,7 @@ public final class Worker: Sendable {
     private let draining = Atomic<Bool>(false)
     private let replacementIsWanted = Atomic<Bool>(false)
     private let readyIsWanted = Atomic<Bool>(false)
+    private let endIsWanted = Atomic<Bool>(false)
 
     init(_ environment: WorkerEnvironment, configuration: Configuration) throws(StickyServerError) {
         slot = environment.slot
@@ -52,6 +53,14 @@ public final class Worker: Sendable {
     /// no more connections, finishes what it has and ends. If the successor fails, this worker serves on.
     public func requestReplacement() {
         replacementIsWanted.store(true, ordering: .relaxed)
+        wakePipe.wake()
+    }
+
+    /// Ends this worker without a drain, as one does that cannot serve any more: no more connections are taken,
+    /// ``ConnectionHandler/finish()`` is called, and `work` returns or throws what that throws. Open connections end
+    /// with the process.
+    public func end() {
+        endIsWanted.store(true, ordering: .relaxed)
         wakePipe.wake()
     }
 
@@ -154,6 +163,8 @@ public final class Worker: Sendable {
             if left == 0, isDraining { wakePipe.wake() }
         }
     }
+
+    var isEnding: Bool { endIsWanted.load(ordering: .relaxed) }
 
     func markDraining() {
         draining.store(true, ordering: .relaxed)

@@ -1,16 +1,27 @@
-#if NIO
+#if Hummingbird
+import Synchronization
+
 /// Counts per client, in this worker's memory and nowhere else: the reason why a client should come back to it.
-final class CounterStore {
-    private static let mostClients = 10_000
+final class CounterStore: Sendable {
     static let cookie = "sticky-demo-client"
+
+    private let clients = Mutex(Clients())
+
+    /// Counts one visit. A client without a name, or with one that is not of our making, gets a new one.
+    func visit(_ name: String?) -> (name: String, count: Int, isNew: Bool) {
+        clients.withLock { $0.visit(name) }
+    }
+}
+
+private struct Clients: Sendable {
+    private static let mostClients = 10_000
 
     private var counts: [String: Int] = [:]
     /// In the order in which they came, so that the oldest makes room.
     private var order: [String] = []
     private var oldest = 0
 
-    /// Counts one visit. A client without a name, or with one that is not of our making, gets a new one.
-    func visit(_ name: String?) -> (name: String, count: Int, isNew: Bool) {
+    mutating func visit(_ name: String?) -> (name: String, count: Int, isNew: Bool) {
         if let name, Self.isValid(name) {
             let isNew = counts[name] == nil
             if isNew { makeRoom(for: name) }
@@ -24,7 +35,7 @@ final class CounterStore {
         return (name, 1, true)
     }
 
-    private func makeRoom(for name: String) {
+    private mutating func makeRoom(for name: String) {
         if order.count < Self.mostClients {
             order.append(name)
         } else {

@@ -1,13 +1,14 @@
-#if NIO
+#if Hummingbird
+import StickyHummingbird
 import StickyNIO
 import StickyServer
 import StickyTLS
 
 /// The bodies that are made of text.
 enum Pages {
-    static func index(_ site: DemoSite, _ connection: StickyConnectionInfo) -> String {
+    static func index(_ site: DemoSite, _ connection: StickyConnection?) -> String {
         """
-        This is sticky-demo. Slot \(site.slot) answers you (\(connection.peer)), and will again.
+        This is sticky-demo. Slot \(site.slot) answers you\(connection.map { " (\($0.peer))" } ?? ""), and will again.
 
         /hello        fourteen bytes, for measuring
         /whoami       who you are, who answers, and why (JSON)
@@ -20,18 +21,14 @@ enum Pages {
         """
     }
 
-    static func whoami(
-        _ site: DemoSite,
-        _ connection: StickyConnectionInfo,
-        tls: TLSConnectionInfo?,
-        requests: Int
-    ) -> String {
-        """
-        {"slot":\(connection.slot),"pid":\(site.pid),"generation":\(connection.generation),\
-        "client":\(json(connection.peer.description)),"routedBy":\(json(connection.reason.description)),\
-        "tls":\(tls.map(json) ?? "null"),"requestsOnConnection":\(requests)}
+    static func whoami(_ site: DemoSite, _ connection: StickyConnection?) -> String {
+        guard let connection else { return "{\"slot\":\(site.slot),\"pid\":\(site.pid)}\n" }
+        return """
+            {"slot":\(connection.slot),"pid":\(site.pid),"generation":\(connection.generation),\
+            "client":\(json(connection.peer.description)),"routedBy":\(json(connection.info.reason.description)),\
+            "tls":\(connection.tls.map(json) ?? "null"),"requestsOnConnection":\(connection.requests)}
 
-        """
+            """
     }
 
     static func counter(_ site: DemoSite, count: Int) -> String {

@@ -1,5 +1,6 @@
-#if NIO
-import NIOCore
+#if Hummingbird
+internal import StickyServer
+internal import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -10,35 +11,32 @@ import Darwin
 #endif
 
 /// The Date field (RFC 9110 section 5.6.7), formatted once a second.
-struct HTTPDate {
+package final class HTTPDate: Sendable {
+    private struct Moment: Sendable {
+        var second: Int
+        var text: String
+    }
+
     private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
-    /// How often the text has changed.
-    private(set) var changes = 0
-    private var current = ""
-    private var validUntil: NIODeadline?
+    private let moment = Mutex(Moment(second: .min, text: ""))
+
+    package init() {}
 
     /// The text for now.
-    mutating func text(_ now: NIODeadline) -> String {
-        refresh(now)
-        return current
+    package var now: String {
+        let second = time(nil)
+        return moment.withLock { moment in
+            if moment.second != second { moment = Moment(second: second, text: Self.format(second)) }
+            return moment.text
+        }
     }
 
-    /// Brings the text up to date.
-    mutating func refresh(_ now: NIODeadline) {
-        if let validUntil, now < validUntil { return }
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        validUntil = now + .nanoseconds(Int64(1_000_000_000 - time.tv_nsec))
-        current = Self.format(time.tv_sec)
-        changes += 1
-    }
-
-    static func format(_ seconds: time_t) -> String {
-        var seconds = seconds
+    package static func format(_ seconds: Int) -> String {
+        var seconds = time_t(seconds)
         var parts = tm()
         gmtime_r(&seconds, &parts)
         func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }

@@ -1,0 +1,204 @@
+#if Hummingbird
+package import NIOCore
+package import NIOHTTP1
+internal import StickyNIO
+internal import StickyServer
+
+/// Stands behind the HTTP/1.1 codec and decides how long its connection lives: deadlines, limits, drain.
+package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
+    package typealias InboundIn = HTTPServerRequestPart
+    package typealias InboundOut = HTTPServerRequestPart
+    package typealias OutboundIn = HTTPServerResponsePart
+    package typealias OutboundOut = HTTPServerResponsePart
+
+    /// After an error in a request, for the application to answer it.
+    private static let answerPatience: TimeAmount = .seconds(5)
+    /// While draining, for a connection that has not asked anything.
+    private static let lastChance: TimeAmount = .seconds(2)
+
+    private let timeouts: HTTPTimeouts
+    private let bodyLimit: Int?
+    private var life: HTTP1Lifecycle
+    private var deadline = ConnectionDeadline()
+    private let firstRequestBy: NIODeadline?
+    private var bodyLength = 0
+    private var hasAborted = false
+    private var isKeepAlive10 = false
+
+    /// - Parameter firstRequestBy: When the first request must be there, if that has been decided already.
+    package init(_ options: HTTPOptions, firstRequestBy: NIODeadline? = nil) {
+        timeouts = options.timeouts
+        bodyLimit = options.limits.requestBody
+        life = HTTP1Lifecycle(maximumRequests: options.limits.requestsPerConnection)
+        self.firstRequestBy = firstRequestBy
+    }
+
+    package func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { begin(context) }
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        deadline.end()
+    }
+
+    package func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        deadline.end()
+        context.fireChannelInactive()
+    }
+
+    // MARK: - Receiving
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !life.isClosing else { return }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            guard life.requestHead(isKeepAlive: head.isKeepAlive) else { return }
+            isKeepAlive10 = head.version.major == 1 && head.version.minor == 0 && head.isKeepAlive
+            bodyLength = 0
+            hasAborted = false
+            deadline.clear()
+            proceed(context, head)
+            context.fireChannelRead(data)
+            if let bodyLimit, let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
+                length > bodyLimit
+            {
+                abort(context, .tooLarge(bodyLimit))
+            }
+        case .body(let bytes):
+            guard life.isReceiving, !hasAborted else { return }
+            bodyLength += bytes.readableBytes
+            if let bodyLimit, bodyLength > bodyLimit { return abort(context, .tooLarge(bodyLimit)) }
+            expect(context, within: timeouts.requestBody)
+            context.fireChannelRead(data)
+        case .end:
+            guard life.isReceiving else { return }
+            life.requestEnd()
+            if life.unanswered > 0 { deadline.clear() }
+            if !hasAborted { context.fireChannelRead(data) }
+        }
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        if life.isReceiving, !deadline.isSet { expect(context, within: timeouts.requestBody) }
+        context.fireChannelReadComplete()
+    }
+
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case let drain as StickyDrainEvent: self.drain(context, drain.request)
+        case ChannelEvent.inputClosed: life.inputEnded()
+        default: break
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    /// A client that waits to be asked for its body is asked (RFC 9110 section 10.1.1), unless answers are due before.
+    private func proceed(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
+        guard life.unanswered == 1, head.version == .http1_1,
+            head.headers.first(name: "expect")?.lowercased() == "100-continue"
+        else { return }
+        let answer = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(answer)), promise: nil)
+    }
+
+    /// Whoever reads the request's body hears of it, and can answer.
+    private func abort(_ context: ChannelHandlerContext, _ error: RequestAborted) {
+        hasAborted = true
+        expect(context, within: Self.answerPatience)
+        context.fireErrorCaught(error)
+    }
+
+    // MARK: - Sending
+
+    package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head(var head):
+            let isInformational = (100..<200).contains(head.status.code)
+            let saysClose = head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "close" }
+            if life.responseHead(isInformational: isInformational, saysClose: saysClose || hasAborted) {
+                if !saysClose { head.headers.replaceOrAdd(name: "connection", value: "close") }
+                context.write(wrapOutboundOut(.head(head)), promise: promise)
+            } else if isKeepAlive10, !isInformational {
+                head.headers.replaceOrAdd(name: "connection", value: "keep-alive")
+                context.write(wrapOutboundOut(.head(head)), promise: promise)
+            } else {
+                context.write(data, promise: promise)
+            }
+        case .body:
+            context.write(data, promise: promise)
+        case .end:
+            context.write(data, promise: promise)
+            answered(context)
+        }
+    }
+
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if !context.channel.isWritable {
+            if life.unanswered > 0 { expect(context, within: timeouts.response) }
+        } else if life.unanswered > 0, !life.isReceiving {
+            deadline.clear()
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func answered(_ context: ChannelHandlerContext) {
+        switch life.responseEnd() {
+        case .close: close(context)
+        case .waitForOneMore: expect(context, within: timeouts.keepAlive)
+        case .none:
+            if life.expectation == .nextRequest { expect(context, within: timeouts.keepAlive) }
+        }
+    }
+
+    // MARK: - The end
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard !deadline.isSet, life.requests == 0 else { return }
+        set(context, firstRequestBy ?? context.eventLoop.now + timeouts.firstRequest)
+    }
+
+    private func drain(_ context: ChannelHandlerContext, _ request: DrainRequest) {
+        switch life.drain(request.reason) {
+        case .close: close(context)
+        case .none: break
+        case .waitForOneMore:
+            // As long as time is, and no longer than it would have waited without.
+            let left = TimeAmount(request.deadline - .now)
+            let time = request.reason == .replaced ? max(Self.lastChance, left - Self.lastChance) : Self.lastChance
+            set(context, min(deadline.time, context.eventLoop.now + time))
+        }
+    }
+
+    private func close(_ context: ChannelHandlerContext) {
+        deadline.clear()
+        context.flush()
+        context.close(promise: nil)
+    }
+
+    private func expect(_ context: ChannelHandlerContext, within time: TimeAmount) {
+        set(context, context.eventLoop.now + time)
+    }
+
+    private func set(_ context: ChannelHandlerContext, _ time: NIODeadline) {
+        if deadline.move(to: time) {
+            deadline.startTimer(on: context.eventLoop) { [self] in timedOut(context) }
+        }
+    }
+
+    private func timedOut(_ context: ChannelHandlerContext) {
+        if life.isReceiving, !hasAborted, context.channel.isWritable {
+            abort(context, .tooSlow)
+        } else {
+            close(context)
+        }
+    }
+}
+
+@available(*, unavailable)
+extension HTTP1ConnectionHandler: Sendable {}
+#endif

@@ -1,0 +1,51 @@
+#if Hummingbird
+internal import HummingbirdCore
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOHTTPTypes
+internal import NIOHTTPTypesHTTP1
+
+/// Serves HTTP/1.1 on a channel: our pipeline, and Hummingbird's own loop over requests.
+struct HTTP1Server: HTTPChannelHandler {
+    typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
+    let responder: HTTPChannelHandler.Responder
+    let options: HTTPOptions
+    let isSecure: Bool
+    let firstRequestBy: NIODeadline?
+
+    /// On the channel's loop.
+    func install(on channel: any Channel) throws -> Value {
+        let pipeline = channel.pipeline.syncOperations
+        var decoding = NIOHTTPDecoderLimitConfiguration()
+        decoding.maxHeaderFieldSize = options.limits.headerField
+        decoding.maxHeaderListSize = options.limits.headerList
+        decoding.maxHeaderFieldCount = options.limits.headerFields
+        try pipeline.configureHTTPServerPipeline(
+            // One request after the other, and errors, are the business of the loop above; HTTPTypes has checked the
+            // fields of the answer.
+            withPipeliningAssistance: false,
+            withErrorHandling: false,
+            withOutboundHeaderValidation: false,
+            withEncoderConfiguration: .init(),
+            withDecoderLimitConfiguration: decoding
+        )
+        try pipeline.addHandler(HTTP1ConnectionHandler(options, firstRequestBy: firstRequestBy))
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: isSecure))
+        try pipeline.addHandlers(options.additionalChannelHandlers())
+        return try NIOAsyncChannel(
+            wrappingChannelSynchronously: channel,
+            configuration: .init(isOutboundHalfClosureEnabled: true)
+        )
+    }
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture { try install(on: channel) }
+    }
+
+    func handle(value: Value, logger: Logger) async {
+        await handleHTTP(asyncChannel: value, logger: logger)
+    }
+}
+#endif
