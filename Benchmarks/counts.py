@@ -29,6 +29,11 @@ CASES = {
     "plain": ("plain", "--mode full --tls off"),
     "plain-keepalive": ("plain", "--mode keepalive --tls off"),
 }
+VARIANTS = {
+    "stock": ["--transport", "stock"],
+    "lean": ["--transport", "lean"],
+    "lean+schedule": ["--transport", "lean", "--own-key-schedule"],
+}
 WAITS = {"epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "futex"}
 ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"}
 # OpenSSL 3.0 asks who it is for every random number; nothing of ours.
@@ -194,7 +199,7 @@ def read_profile(file):
 
 def row(name, case, result):
     profile = result.get("profile")
-    line = f"{case:16} {name:12}"
+    line = f"{case:16} {name:13}"
     if "system" in result:
         line += f" {result['system']['total']:8.1f} {result['system']['wakes']:8.1f}"
     else:
@@ -207,7 +212,7 @@ def row(name, case, result):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--cases", default=",".join(CASES), help=f"of {','.join(CASES)}")
-    parser.add_argument("--transports", default="stock,lean", help="of the demo")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help=f"of the demo, of {','.join(VARIANTS)}")
     parser.add_argument("--count", type=int, default=200, help="units of work that are counted")
     parser.add_argument("--what", default="system,profile", help="system calls, profile, or both")
     parser.add_argument("--sticky", help="the sticky-demo to count, instead of building one")
@@ -216,11 +221,11 @@ def parse():
     return parser.parse_args()
 
 
-def count(options, case, transport, directory):
+def count(options, case, variant, directory):
     kinds = {"system": peers.Sticky, "profile": UnderValgrind}
     result = {}
     for what in options.what.split(","):
-        peers.Sticky.options = ["--transport", transport, "--allow-root"]
+        peers.Sticky.options = [*VARIANTS[variant], "--allow-root"]
         peers.Sticky.workers = 1
         peer = kinds[what](CASES[case][0], directory, min(os.sched_getaffinity(0)))
         try:
@@ -230,7 +235,7 @@ def count(options, case, transport, directory):
                 result["profile"], file = instructions(case, peer, max(20, options.count // 4))
                 if options.keep:
                     pathlib.Path(options.keep).mkdir(parents=True, exist_ok=True)
-                    shutil.copy(file, pathlib.Path(options.keep, f"{case}.{transport}.callgrind"))
+                    shutil.copy(file, pathlib.Path(options.keep, f"{case}.{variant}.callgrind"))
         finally:
             peer.stop()
     return result
@@ -246,14 +251,14 @@ def main():
     subprocess.run(["objcopy", "--strip-debug", binary, UnderValgrind.binary], check=True)
     source = pathlib.Path(__file__).parent / "valgrind" / "preload.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", UnderValgrind.preload, source], check=True)
-    print(f"{'for each unit of work':29} {'calls':>8} {'wake-ups':>8} {'1000 instr.':>12} {'allocs':>8}", flush=True)
+    print(f"{'for each unit of work':30} {'calls':>8} {'wake-ups':>8} {'1000 instr.':>12} {'allocs':>8}", flush=True)
     results = {}
     with tempfile.TemporaryDirectory(prefix="sticky-counts-") as directory:
         for case in options.cases.split(","):
-            for transport in options.transports.split(","):
-                result = count(options, case, transport, directory)
-                results.setdefault(case, {})[transport] = result
-                print(row(transport, case, result), flush=True)
+            for variant in options.variants.split(","):
+                result = count(options, case, variant, directory)
+                results.setdefault(case, {})[variant] = result
+                print(row(variant, case, result), flush=True)
     target = pathlib.Path(__file__).parent / "results"
     target.mkdir(exist_ok=True)
     file = target / "counts.json"

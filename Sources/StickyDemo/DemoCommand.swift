@@ -101,6 +101,9 @@ struct DemoCommand: AsyncParsableCommand {
     )
     var transport = NIOTransport.stock
 
+    @Flag(help: "Derive TLS 1.3 keys by StickyKeySchedule instead of OpenSSL's slower way to the same.")
+    var ownKeySchedule = false
+
     @Flag(help: "Allow POST /crash, which makes the worker trap.")
     var dangerous = false
 
@@ -157,6 +160,7 @@ struct DemoCommand: AsyncParsableCommand {
                 configuration: configuration,
                 identities: identities,
                 transport: transport,
+                hasOwnKeySchedule: ownKeySchedule,
                 allowsCrash: dangerous,
                 isBare: bare
             ).run()

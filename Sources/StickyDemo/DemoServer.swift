@@ -2,6 +2,7 @@
 import Logging
 import NIOCore
 import StickyHummingbird
+import StickyKeySchedule
 import StickyNIO
 import StickyServer
 import StickyTLS
@@ -20,6 +21,7 @@ struct DemoServer: Sendable {
     /// Nil serves in the clear.
     let identities: CertificateFiles?
     let transport: NIOTransport
+    let hasOwnKeySchedule: Bool
     let allowsCrash: Bool
     /// Serves `/hello` alone, without Hummingbird.
     let isBare: Bool
@@ -31,12 +33,16 @@ struct DemoServer: Sendable {
             var settings = try TLSConfiguration(identities: files.identities())
             // A ticket of any worker resumes on any other, and outlives each.
             settings.ticketKeys = .master
+            if hasOwnKeySchedule {
+                try TLSKeySchedule.install()
+                settings.algorithmProperties = TLSKeySchedule.properties
+            }
             if !isBare { settings.applicationProtocols = ["h2", "http/1.1"] }
             return try TLSContext(settings)
         }
         guard let worker = server.worker else { return try await listen(server) }
         if isBare {
-            try await server.work(bareHandler(worker, tls))
+            try await server.work(try bareHandler(worker, tls))
         } else {
             let site = DemoSite(slot: worker.slot, allowsCrash: allowsCrash)
             var options = HTTPOptions()
@@ -63,9 +69,9 @@ struct DemoServer: Sendable {
         await announcing.value
     }
 
-    private func bareHandler(_ worker: Worker, _ tls: TLSContext?) -> NIOConnectionHandler {
+    private func bareHandler(_ worker: Worker, _ tls: TLSContext?) throws -> NIOConnectionHandler {
         // One loop, so that what the worker keeps in memory needs no lock.
-        let group = transport.makeGroup()
+        let group = try transport.makeGroup()
         let site = NIOLoopBoundBox.makeBoxSendingValue(BareSite(slot: worker.slot), eventLoop: group.next())
         return NIOConnectionHandler(group: group, tls: tls, logger: configuration.logger) { channel, _ in
             channel.eventLoop.makeCompletedFuture { try BareHandler.install(on: channel, site: site.value) }
