@@ -46,7 +46,7 @@ format: ## bring the Swift sources into the project's format
 
 examples: ## build the packages under Examples/
 	@scripts/dependencies.sh run
-	swift build --package-path Examples/Hummingbird $(ARGS)
+	swift build --package-path Examples/hummingbird-app $(ARGS)
 
 bench: ## measure server CPU against nginx and write Benchmarks/results/ (ARGS=--help for its options)
 	@scripts/dependencies.sh bench

@@ -55,23 +55,6 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Number of worker processes; 0 means one for each usable core.", valueName: "n"))
     var workers = 0
 
-    @Option(
-        help: ArgumentHelp(
-            "Certificate chain in PEM, the server's own first. Repeatable, for keys of different kinds. "
-                + "(default: certs/localhost-ecdsa.pem and certs/localhost-rsa.pem)",
-            valueName: "file"
-        )
-    )
-    var certificate: [String] = []
-
-    @Option(
-        help: ArgumentHelp(
-            "Private key of the certificate, in the same order. Not needed when the certificate's file has it too.",
-            valueName: "file"
-        )
-    )
-    var privateKey: [String] = []
-
     @Flag(help: "Serve HTTP in the clear instead of HTTPS.")
     var plain = false
 
@@ -94,15 +77,18 @@ struct DemoCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What carries connections: stock (NIOPosix) or lean (Linux only). (default: stock)",
+            "What carries connections: lean (Linux only; elsewhere stock) or stock (NIOPosix). (default: lean)",
             valueName: "kind"
         ),
         transform: DemoCommand.transport
     )
-    var transport = NIOTransport.stock
+    var transport = NIOTransport.lean
 
     @Flag(help: "Derive TLS 1.3 keys by StickyKeySchedule instead of OpenSSL's slower way to the same.")
     var ownKeySchedule = false
+
+    @OptionGroup(title: "TLS")
+    var tls: TLSArguments
 
     @Flag(help: "Allow POST /crash, which makes the worker trap.")
     var dangerous = false
@@ -131,13 +117,8 @@ struct DemoCommand: AsyncParsableCommand {
         guard (0...1024).contains(workers) else {
             throw ValidationError("--workers is \(workers); expected 0 (one for each core) to 1024.")
         }
-        guard !plain || certificate.isEmpty && privateKey.isEmpty else {
-            throw ValidationError("--plain serves without TLS, so --certificate and --private-key have no use.")
-        }
-        guard privateKey.isEmpty || privateKey.count == certificate.count else {
-            throw ValidationError(
-                "\(certificate.count) --certificate and \(privateKey.count) --private-key: each needs its partner."
-            )
+        guard !plain || tls.isEmpty else {
+            throw ValidationError("--plain serves without TLS, so the options about TLS have no use.")
         }
         _ = try addresses()
     }
@@ -158,7 +139,7 @@ struct DemoCommand: AsyncParsableCommand {
             if geteuid() == 0, !allowRoot { configuration.privileges.user = user ?? "nobody" }
             try await DemoServer(
                 configuration: configuration,
-                identities: identities,
+                tls: plain ? nil : tls,
                 transport: transport,
                 hasOwnKeySchedule: ownKeySchedule,
                 allowsCrash: dangerous,
@@ -176,10 +157,6 @@ struct DemoCommand: AsyncParsableCommand {
         } catch {
             throw ValidationError("--listen: \(error).")
         }
-    }
-
-    private var identities: CertificateFiles? {
-        plain ? nil : CertificateFiles(certificates: certificate, privateKeys: privateKey)
     }
 
     static func complain(_ text: String) {

@@ -19,7 +19,7 @@ import Darwin
 struct DemoServer: Sendable {
     let configuration: Configuration
     /// Nil serves in the clear.
-    let identities: CertificateFiles?
+    let tls: TLSArguments?
     let transport: NIOTransport
     let hasOwnKeySchedule: Bool
     let allowsCrash: Bool
@@ -29,31 +29,29 @@ struct DemoServer: Sendable {
     func run() async throws {
         let server = try StickyServer(configuration: configuration)
         // Made in the master too, before it starts anything: a wrong file is reported once and not by every worker.
-        let tls = try identities.map { files in
-            var settings = try TLSConfiguration(identities: files.identities())
-            // A ticket of any worker resumes on any other, and outlives each.
-            settings.ticketKeys = .master
+        let context = try tls.map { arguments in
+            var configuration = try arguments.configuration()
+            if !isBare { configuration.applicationProtocols = ["h2", "http/1.1"] }
             if hasOwnKeySchedule {
                 try TLSKeySchedule.install()
-                settings.algorithmProperties = TLSKeySchedule.properties
+                configuration.algorithmProperties = TLSKeySchedule.properties
             }
-            if !isBare { settings.applicationProtocols = ["h2", "http/1.1"] }
-            return try TLSContext(settings)
+            return try TLSContext(configuration)
         }
-        guard let worker = server.worker else { return try await listen(server) }
+        guard let worker = server.worker else { return try await listen(server, context) }
         if isBare {
-            try await server.work(try bareHandler(worker, tls))
+            try await server.work(try bareHandler(worker, context))
         } else {
             let site = DemoSite(slot: worker.slot, allowsCrash: allowsCrash)
             var options = HTTPOptions()
             options.transport = transport
             let app = site.application(configuration.logger)
-            try await server.work(HummingbirdHandler(app, tls: tls, options: options))
+            try await server.work(HummingbirdHandler(app, tls: context, options: options))
         }
     }
 
-    private func listen(_ server: StickyServer) async throws {
-        let scheme = identities == nil ? "http" : "https"
+    private func listen(_ server: StickyServer, _ context: TLSContext?) async throws {
+        let scheme = tls == nil ? "http" : "https"
         let events = server.events()
         let announcing = Task {
             for await event in events {
@@ -62,9 +60,9 @@ struct DemoServer: Sendable {
                 Self.say("listening \(names.joined(separator: " ")) workers=\(workers) master=\(getpid())")
             }
         }
-        let rotation = identities == nil ? nil : try TicketKeyRotation(sharingWith: server)
-        let rotating = Task { try await rotation?.run() }
-        defer { rotating.cancel() }
+        let master = try context.map { try TLSMaster($0, of: server) }
+        let running = Task { try await master?.run() }
+        defer { running.cancel() }
         try await server.listen()
         await announcing.value
     }

@@ -14,6 +14,8 @@ struct CommandLineTests {
         #expect(help.status == 0)
         for word in [
             "--listen", "--workers", "--certificate", "--private-key", "--plain", "--log-level", "--dangerous", "curl",
+            "--pkcs12",
+            "--client-ca", "--strict-sni", "--ticket-keys", "--bare",
         ] {
             #expect(help.output.contains(word), "--help does not mention \(word)")
         }
@@ -24,6 +26,7 @@ struct CommandLineTests {
         arguments: [
             ["--listen", "127.0.0.1:99999"], ["--listen", "nonsense"], ["--listen", ""], ["--workers", "-1"],
             ["--workers", "many"], ["--plain", "--certificate", "x.pem"], ["--log-level", "loud"], ["--what"],
+            ["--plain", "--strict-sni"], ["--client-optional"], ["--private-key", "x.pem"],
         ]
     )
     func badArguments(_ arguments: [String]) async throws {

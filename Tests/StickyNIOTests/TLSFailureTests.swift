@@ -1,5 +1,6 @@
 #if NIO
 import CTLS
+import Foundation
 import NIOCore
 import NIOEmbedded
 import StickyTLS
@@ -55,16 +56,38 @@ struct TLSFailureTests {
         server.finish()
     }
 
-    @Test("Plain HTTP gets an answer that people understand", arguments: [1, 1000])
+    private static let plainRequest = Array("GET /a?b=c HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+
+    @Test("Plain HTTP is sent to https, or told so when too little of it has come", arguments: [1, 1000])
     func plainHTTP(pieces: Int) throws {
         let server = try EmbeddedServer()
-        server.receive(Array("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8), pieces: pieces)
+        server.receive(Self.plainRequest, pieces: pieces)
         let answer = String(decoding: server.sent(), as: UTF8.self)
-        #expect(answer.hasPrefix("HTTP/1.1 400 Bad Request\r\n"))
-        let parts = answer.split(separator: "\r\n\r\n", maxSplits: 1)
-        #expect(answer.contains("Content-Length: \(parts.last?.utf8.count ?? 0)\r\n"))
+        if pieces == 1 {
+            #expect(answer.hasPrefix("HTTP/1.1 400 Bad Request\r\n"))
+        } else {
+            #expect(answer.hasPrefix("HTTP/1.1 308 Permanent Redirect\r\nLocation: https://localhost/a?b=c\r\n"))
+        }
+        let parts = answer.components(separatedBy: "\r\n\r\n")
+        #expect(answer.contains("Content-Length: \(parts.last?.utf8.count ?? -1)\r\n"))
         #expect((server.recorder.errors.first as? TLSFailure)?.kind == .plainHTTP)
         server.finish()
+    }
+
+    @Test("Plain HTTP is sent to https on both kinds of channel", arguments: NIOTransport.allCases)
+    func plainHTTP(transport: NIOTransport) async throws {
+        let tls = try TLSContext(TLSConfiguration(identities: [TestIdentity.ecdsa.identity]))
+        let handler = NIOConnectionHandler(transport: transport, tls: tls) { channel, _ in
+            channel.eventLoop.makeSucceededVoidFuture()
+        }
+        let answer = try await blocking {
+            let pair = try Loopback()
+            pair.adopt(by: handler)
+            try pair.send(Self.plainRequest)
+            return String(decoding: try pair.receiveAll(), as: UTF8.self)
+        }
+        #expect(answer.hasPrefix("HTTP/1.1 308 Permanent Redirect\r\nLocation: https://localhost/a?b=c\r\n"))
+        try await handler.shutdown()
     }
 
     @Test("The deadline of the handshake is absolute, however the client spreads its bytes")

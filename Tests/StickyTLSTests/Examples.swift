@@ -26,31 +26,20 @@ func exampleClients(_ configuration: inout TLSConfiguration) {
     // end
 }
 
-func exampleTickets(_ server: StickyServer, _ configuration: inout TLSConfiguration) throws {
-    // example: tickets
-    configuration.ticketKeys = .master
-    if server.isMaster {
-        let rotation = try TicketKeyRotation(sharingWith: server)
-        Task { try await rotation.run() }
-    }
-    // end
-}
-
 func exampleForeignKeys(_ configuration: inout TLSConfiguration) throws {
     // example: foreign keys
     configuration.ticketKeys = try .fixed([TicketKeys.nginxFile("current.key"), TicketKeys.nginxFile("previous.key")])
     // end
 }
 
-func exampleReload(_ context: TLSContext) {
+func exampleReload(_ server: StickyServer, _ configuration: TLSConfiguration) async throws {
     // example: reload
-    let reloader = TLSReloader(context)
-    Task { try await reloader.run() }
-    // end
-}
-
-func exampleShare(_ server: StickyServer, _ configuration: TLSConfiguration) throws {
-    // example: share
-    if server.isMaster { try TLSFileShare.share(configuration, with: server) }
+    let context = try TLSContext(configuration)
+    if server.isMaster {
+        let master = try TLSMaster(context, of: server)
+        let running = Task { try await master.run() }
+        try await server.listen()
+        running.cancel()
+    }
     // end
 }

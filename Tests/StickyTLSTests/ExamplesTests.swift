@@ -28,6 +28,6 @@ struct ExamplesTests {
                 example?.append(bare)
             }
         }
-        #expect(count == 6)
+        #expect(count == 4)
     }
 }

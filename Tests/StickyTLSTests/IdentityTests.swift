@@ -1,4 +1,5 @@
 import StickyTLS
+import Synchronization
 import Testing
 
 #if canImport(Glibc)
@@ -147,6 +148,28 @@ struct IdentityTests {
         #expect(error(key: file, passphrase: String(repeating: "long", count: 2000))?.code == .passphraseWrong)
         #expect(error(key: file, passphrase: "open sesame") == nil)
         #expect(error(passphrase: "not needed") == nil)
+    }
+
+    @Test("A passphrase that was not given is asked for, once, and only when the key is encrypted")
+    func passphraseCallback() throws {
+        let file = try folder.file("encrypted.pem", TestIdentity.ecdsa.encryptedKey(passphrase: "open sesame"))
+        let asked = Mutex<[String?]>([])
+        func identity(_ key: String, _ answer: String?) throws -> TLSIdentity {
+            let chain = try folder.file("chain.pem", TestIdentity.ecdsa.certificatePEM)
+            var identity = TLSIdentity(certificateFile: chain, privateKeyFile: key)
+            identity.passphraseCallback = { file in
+                asked.withLock { $0.append(file) }
+                return answer
+            }
+            return identity
+        }
+        try identity(file, "open sesame").validate()
+        #expect(asked.withLock { $0 } == [file])
+        #expect(#expect(throws: TLSError.self) { try identity(file, "shut").validate() }?.code == .passphraseWrong)
+        #expect(#expect(throws: TLSError.self) { try identity(file, nil).validate() }?.code == .passphraseMissing)
+        asked.withLock { $0 = [] }
+        try identity(try folder.file("plain.pem", TestIdentity.ecdsa.privateKeyPEM), "not needed").validate()
+        #expect(asked.withLock { $0 }.isEmpty)
     }
 
     @Test("A file that is too large is not read")

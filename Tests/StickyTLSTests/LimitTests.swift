@@ -101,6 +101,7 @@ struct LimitTests {
         _ = first.server.endOfInput()
         let counts = context.counters.snapshot
         #expect(counts.fullHandshakes == 2)
+        #expect(counts.handshakeTimes.count == counts.fullHandshakes + counts.resumedHandshakes)
         #expect(counts.resumedHandshakes == 1)
         #expect(counts.ticketsAccepted == 1)
         #expect(counts.ticketsIssued == 3)

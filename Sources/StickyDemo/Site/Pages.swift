@@ -38,7 +38,8 @@ enum Pages {
     private static func json(_ tls: TLSConnectionInfo) -> String {
         """
         {"version":\(json(tls.version.description)),"cipher":\(json(tls.cipher)),"group":\(json(tls.group)),\
-        "alpn":\(json(tls.applicationProtocol)),"sni":\(json(tls.serverName)),"resumed":\(tls.isResumed)}
+        "alpn":\(json(tls.applicationProtocol)),"sni":\(json(tls.serverName)),"resumed":\(tls.isResumed),\
+        "clientCertificate":\(json(tls.clientCertificate?.subject))}
         """
     }
 

@@ -12,6 +12,7 @@ extension ApplicationProtocol {
     /// The program is started again for each worker, so everything before this call happens in the master and in every
     /// worker; what must not happen in the master belongs into a service or `beforeServerStarts`. Returns when the
     /// server has stopped (SIGTERM, SIGINT); SIGHUP replaces the workers one by one, SIGUSR2 the binary.
+    /// Certificates and keys are put to use when their files change, without new processes.
     ///
     /// - Parameters:
     ///   - port: The port on every address of the machine; 0 takes a free one, which the log of `configuration` names.
@@ -39,17 +40,12 @@ extension ApplicationProtocol {
     private func run(on server: StickyServer, tls: TLSConfiguration?, options: HTTPOptions) async throws {
         // Made in the master too, before it starts anything: a wrong file is reported once and not by every worker.
         let context = try tls.map { try TLSContext($0.forHTTP(options)) }
-        if server.isMaster {
-            try await listen(server, isSecure: tls != nil)
-        } else {
-            try await server.work(HummingbirdHandler(self, tls: context, options: options))
+        guard server.isMaster else {
+            return try await server.work(HummingbirdHandler(self, tls: context, options: options))
         }
-    }
-
-    private func listen(_ server: StickyServer, isSecure: Bool) async throws {
-        let rotation = isSecure ? try TicketKeyRotation(sharingWith: server) : nil
-        let rotating = Task { try await rotation?.run() }
-        defer { rotating.cancel() }
+        let master = try context.map { try TLSMaster($0, of: server) }
+        let running = Task { try await master?.run() }
+        defer { running.cancel() }
         try await server.listen()
     }
 }

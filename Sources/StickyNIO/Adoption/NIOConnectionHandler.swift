@@ -51,7 +51,7 @@ public final class NIOConnectionHandler: ConnectionHandler {
     ///   - initializer: Prepares the pipeline of each channel.
     public init(
         group: (any EventLoopGroup)? = nil,
-        transport: NIOTransport = .stock,
+        transport: NIOTransport = .lean,
         tls: TLSContext? = nil,
         logger: Logger = Logger(label: "sticky.nio"),
         initializer: @escaping Initializer

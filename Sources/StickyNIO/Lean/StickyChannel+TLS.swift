@@ -62,7 +62,7 @@ extension StickyChannel {
         switch news {
         case .none: break
         case .closed: closeNotifyWaits = true
-        case .failed(let failure): fail(failure)
+        case .failed(let failure): fail(failure, rest: rest)
         }
         noticeCloseNotify()
     }
@@ -141,8 +141,8 @@ extension StickyChannel {
 
     // MARK: - Failures
 
-    /// TLS says no. What the session left in the output is its alert.
-    func fail(_ failure: TLSFailure) {
+    /// TLS says no. What the session left in the output is its alert; `rest` is what it did not look at.
+    func fail(_ failure: TLSFailure, rest: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)) {
         guard phase != .closed, phase != .refused, !isLingering else { return }
         let wasHandshake = phase == .handshake
         closeIsWanted = true
@@ -150,7 +150,7 @@ extension StickyChannel {
         saidGoodbye = true
         if wasHandshake {
             phase = .refused
-            if failure.kind == .plainHTTP { answerPlainHTTP() }
+            if failure.kind == .plainHTTP { answerPlainHTTP(failure.head + rest) }
             logHandshake(failure.reason, alert: failure.alert, serverName: failure.serverName, level: .info)
         } else {
             failWrites(failure)
@@ -163,12 +163,12 @@ extension StickyChannel {
         logHandshake("\(error)", alert: nil, serverName: session?.serverName, level: level)
     }
 
-    private func answerPlainHTTP() {
+    private func answerPlainHTTP(_ request: [UInt8]) {
         if let unsent { shared.blocks.give(unsent) }
         unsent = nil
-        var answer = OpenSSLServerHandler.plainHTTPAnswer
-        let block = shared.blocks.take(answer.utf8.count)
-        answer.withUTF8 { block.append(UnsafeRawBufferPointer($0)) }
+        guard let answer = setup.tls?.answerToPlainHTTP(request) else { return }
+        let block = shared.blocks.take(answer.count)
+        answer.withUnsafeBytes { block.append($0) }
         unsent = block
     }
 

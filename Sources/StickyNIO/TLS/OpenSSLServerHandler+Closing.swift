@@ -111,14 +111,14 @@ extension OpenSSLServerHandler {
 
     // MARK: - Failures
 
-    /// TLS says no. What the session left in the output is its alert.
-    func fail(_ context: ChannelHandlerContext, _ failure: TLSFailure) {
+    /// TLS says no. What the session left in the output is its alert; `rest` is what it did not look at.
+    func fail(_ context: ChannelHandlerContext, _ failure: TLSFailure, rest: ByteBuffer = ByteBuffer()) {
         guard state != .closed, state != .closing else { return }
         let wasHandshake = state == .handshake
         state = .closing
         closeIsWanted = true
         if failure.kind == .plainHTTP {
-            staged = ByteBuffer(string: Self.plainHTTPAnswer)
+            staged = ByteBuffer(bytes: tls.answerToPlainHTTP(failure.head + rest.readableBytesView))
         }
         if wasHandshake { logHandshake("\(failure.reason)", alert: failure.alert, serverName: failure.serverName) }
         failWrites(failure)
@@ -172,10 +172,5 @@ extension OpenSSLServerHandler {
             ]
         )
     }
-
-    static let plainHTTPAnswer = """
-        HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 59\r\n\
-        Connection: close\r\n\r\nThis port speaks HTTPS. Use https:// in front of the name.\n
-        """
 }
 #endif

@@ -67,7 +67,7 @@ extension OpenSSLServerHandler {
             case .outputFull: flushStaged(context)
             case .handshakeCompleted: handshakeCompleted(context)
             case .peerClosed: return clientClosed(context)
-            case .failed(let failure): return fail(context, failure)
+            case .failed(let failure): return fail(context, failure, rest: input)
             default:
                 if produced > 0 { undecrypted = 0 }
                 return

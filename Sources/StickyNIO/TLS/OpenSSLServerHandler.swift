@@ -46,6 +46,7 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
     /// The facts of the hand-off, when the channel was adopted.
     public let connection: StickyConnectionInfo?
 
+    let tls: TLSContext
     let logger: Logger
     let buffers: BufferPool
     let closing: LingeringClose
@@ -108,6 +109,7 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
         limits: LingeringClose.Limits = LingeringClose.Limits()
     ) throws(TLSError) {
         session = try TLSSession(context)
+        tls = context
         self.connection = connection
         self.logger = logger
         self.buffers = buffers

@@ -71,13 +71,14 @@ public final class TLSContext: Sendable {
         state.withLock { $0.slot = worker.slot }
         worker.shared.observe { [weak self] name, value in self?.take(value, sharedAs: name) }
         for name in [TicketKeyRotation.shareName, TLSFileShare.shareName] {
-            if let value = worker.shared.value(name) { take(value, sharedAs: name) }
+            if let value = worker.shared.value(name) { take(value, sharedAs: name, isFirst: true) }
         }
         let isMissing = state.withLock { $0.ring == nil }
         if case .master = configuration.ticketKeys, isMissing { configuration.onEvent(.ticketKeysMissing) }
     }
 
-    func take(_ value: [UInt8], sharedAs name: String) {
+    /// - Parameter isFirst: The worker begins with it, which is no news.
+    func take(_ value: [UInt8], sharedAs name: String, isFirst: Bool = false) {
         if name == TicketKeyRotation.shareName, case .master = configuration.ticketKeys {
             useTicketKeys(encoded: value)
         } else if name == TLSFileShare.shareName, let files = TLSFileShare.decode(value) {
@@ -86,7 +87,7 @@ public final class TLSContext: Sendable {
                 return state.files.shared
             }
             // The event tells what was wrong. What cannot be used is forgotten, for the next reload.
-            do { try reload() } catch { state.withLock { $0.files.shared = before } }
+            do { try reload(configuration, isFirst: isFirst) } catch { state.withLock { $0.files.shared = before } }
         }
     }
 
@@ -123,6 +124,7 @@ public final class TLSContext: Sendable {
     /// Builds a new generation and swaps it in, unless something is wrong.
     func replace(
         _ configuration: TLSConfiguration,
+        isFirst: Bool = false,
         check: (HostTable) throws(TLSError) -> Void
     ) throws(TLSError) {
         let result = reloading.withLock { _ in
@@ -148,7 +150,7 @@ public final class TLSContext: Sendable {
         }
         switch result {
         case .success(let number):
-            configuration.onEvent(.reloaded(generation: number))
+            if !isFirst { configuration.onEvent(.reloaded(generation: number)) }
         case .failure(let error):
             configuration.onEvent(.reloadFailed(error))
             throw error

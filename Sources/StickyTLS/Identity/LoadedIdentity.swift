@@ -24,7 +24,7 @@ final class LoadedIdentity: @unchecked Sendable {
         if identity.isPKCS12 {
             let file = identity.certificates.file
             let contents = try files.read(identity.certificates, what: "PKCS#12 file")
-            let found = try PKCS12File(contents, passphrase: identity.passphrase, file: file)
+            let found = try PKCS12File(contents, passphrase: identity.passphrase(for: file), file: file)
             leaf = Certificate(owning: found.leaf)
             key = PrivateKey(owning: found.key)
             chain = if let chain = found.chain { CertificateStack(owning: chain) } else { try CertificateStack() }
@@ -86,10 +86,10 @@ final class LoadedIdentity: @unchecked Sendable {
     ) throws(TLSError) -> PrivateKey {
         guard let source = identity.privateKey else {
             let file = identity.certificates.file
-            return try PrivateKey(pem: certificates, passphrase: identity.passphrase, file: file)
+            return try PrivateKey(pem: certificates, file: file) { identity.passphrase(for: file) }
         }
         let text = try load(source, what: "private key", files)
-        return try PrivateKey(pem: text, passphrase: identity.passphrase, file: source.file)
+        return try PrivateKey(pem: text, file: source.file) { identity.passphrase(for: source.file) }
     }
 
     /// Reads PEM text.

@@ -4,8 +4,8 @@ internal import CTLS
 struct PrivateKey: ~Copyable {
     let handle: OpaquePointer
 
-    /// Reads the first private key in a PEM text.
-    init(pem: borrowing SecretBytes, passphrase: String?, file: String?) throws(TLSError) {
+    /// Reads the first private key in a PEM text. `passphrase` is asked only if the key is encrypted.
+    init(pem: borrowing SecretBytes, file: String?, passphrase: () -> String?) throws(TLSError) {
         let blocks = PEMBlocks(pem).blocks
         guard let block = blocks.first(where: \.isPrivateKey) else {
             throw TLSError(
@@ -15,10 +15,14 @@ struct PrivateKey: ~Copyable {
                 file: file
             )
         }
-        let request = PassphraseRequest(passphrase)
+        let request = PassphraseRequest()
         let context = Unmanaged.passUnretained(request).toOpaque()
-        let handle = try withReader(over: pem, block.range) { reader in
-            withExtendedLifetime(request) { PEM_read_bio_PrivateKey(reader, nil, answerPassphrase, context) }
+        let handle = try withoutActuallyEscaping(passphrase) { passphrase throws(TLSError) in
+            request.ask = passphrase
+            defer { request.ask = nil }
+            return try withReader(over: pem, block.range) { reader in
+                withExtendedLifetime(request) { PEM_read_bio_PrivateKey(reader, nil, answerPassphrase, context) }
+            }
         }
         if let handle {
             ERR_clear_error()
@@ -33,7 +37,7 @@ struct PrivateKey: ~Copyable {
                 file: file
             )
         }
-        guard passphrase != nil else {
+        guard request.answered else {
             ERR_clear_error()
             throw TLSError(
                 .passphraseMissing,
@@ -60,12 +64,9 @@ struct PrivateKey: ~Copyable {
 
 /// What OpenSSL's passphrase callback is given, and whether it was called at all.
 private final class PassphraseRequest {
-    let passphrase: String?
+    var ask: (() -> String?)?
     var asked = false
-
-    init(_ passphrase: String?) {
-        self.passphrase = passphrase
-    }
+    var answered = false
 }
 
 private func answerPassphrase(
@@ -77,7 +78,8 @@ private func answerPassphrase(
     guard let buffer, let context else { return -1 }
     let request = Unmanaged<PassphraseRequest>.fromOpaque(context).takeUnretainedValue()
     request.asked = true
-    guard let passphrase = request.passphrase else { return -1 }
+    guard let passphrase = request.ask?() else { return -1 }
+    request.answered = true
     let bytes = Array(passphrase.utf8)
     guard bytes.count <= Int(capacity) else { return -1 }
     for (index, byte) in bytes.enumerated() {

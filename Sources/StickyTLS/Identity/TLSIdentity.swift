@@ -19,6 +19,12 @@ public struct TLSIdentity: Sendable {
     /// The certificates' source is PKCS#12 and not PEM.
     var isPKCS12 = false
 
+    /// Asked for the passphrase of an encrypted key when none was given, each time that the key is read: at the start
+    /// and at each reload, on whatever thread reads it. Nil says that there is none.
+    ///
+    /// - Parameter file: The key's file; nil for a key that was given as bytes.
+    public var passphraseCallback: (@Sendable (_ file: String?) -> String?)?
+
     /// An OCSP response in DER (RFC 6960) for the certificate, which goes to clients that ask for it, until its
     /// `nextUpdate`. Renew the file before that, and reload.
     public var ocspResponse: TLSFile?
@@ -52,6 +58,10 @@ public struct TLSIdentity: Sendable {
         self.certificates = .bytes(certificatePEM)
         self.privateKey = privateKeyPEM.map { .bytes($0) }
         self.passphrase = passphrase
+    }
+
+    func passphrase(for file: String?) -> String? {
+        passphrase ?? passphraseCallback?(file)
     }
 
     /// Reads and checks the identity as a context would, without making one.

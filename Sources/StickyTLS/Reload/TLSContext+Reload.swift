@@ -12,8 +12,12 @@ extension TLSContext {
     /// Puts another configuration to use, as ``reload()``. Keys that are
     /// given (``TicketKeySource/fixed(_:)``) change with it; others stay.
     public func reload(_ configuration: TLSConfiguration) throws(TLSError) {
+        try reload(configuration, isFirst: false)
+    }
+
+    func reload(_ configuration: TLSConfiguration, isFirst: Bool) throws(TLSError) {
         let now = configuration.clock.wall()
-        try replace(configuration) { hosts throws(TLSError) in
+        try replace(configuration, isFirst: isFirst) { hosts throws(TLSError) in
             for identity in hosts.identities { try identity.check(at: now) }
         }
     }

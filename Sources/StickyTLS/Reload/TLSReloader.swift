@@ -1,3 +1,4 @@
+public import StickyServer
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -33,6 +34,7 @@ public final class TLSReloader: Sendable {
     }
 
     private let context: TLSContext
+    private let server: StickyServer?
     private let interval: Duration
     private let settleTime: Int64
     private let state: Mutex<State>
@@ -46,20 +48,62 @@ public final class TLSReloader: Sendable {
     ///   - context: What is reloaded.
     ///   - interval: How often the files are looked at.
     ///   - settleTime: How long nothing must have changed before the files are read.
-    public init(_ context: TLSContext, every interval: Duration = .seconds(1), settleTime: Duration = .seconds(1)) {
+    public convenience init(
+        _ context: TLSContext,
+        every interval: Duration = .seconds(1),
+        settleTime: Duration = .seconds(1)
+    ) {
+        self.init(context, server: nil, every: interval, settleTime: settleTime)
+    }
+
+    /// In the master: shares the files with all workers (``TLSFileShare``), now and whenever they have changed, and when
+    /// the server reloads (SIGHUP). Workers use them without new processes, also when they may not read them. Make it
+    /// before `listen()`.
+    ///
+    /// - Throws: What is wrong with the files (`TLSError`), or that this is no master (`StickyServerError`).
+    public convenience init(
+        _ context: TLSContext,
+        sharingWith server: StickyServer,
+        every interval: Duration = .seconds(1),
+        settleTime: Duration = .seconds(1)
+    ) throws {
+        try TLSFileShare.share(context.configuration, with: server)
+        self.init(context, server: server, every: interval, settleTime: settleTime)
+    }
+
+    private init(_ context: TLSContext, server: StickyServer?, every interval: Duration, settleTime: Duration) {
         self.context = context
+        self.server = server
         self.interval = interval
         let (seconds, attoseconds) = settleTime.components
         self.settleTime = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
         state = Mutex(State(seen: TLSReloader.stamps(context.configuration.files)))
     }
 
-    /// Looks at the files, and at the certificates' ends, until its task is cancelled.
+    /// Looks at the files, and at the certificates' ends, until its task is cancelled. With a server it also follows
+    /// its reloads.
     public func run() async throws {
-        while true {
-            check()
-            try await Task.sleep(for: interval)
+        try await withThrowingDiscardingTaskGroup { group in
+            if let events = server?.events() {
+                group.addTask { [self] in
+                    // The event of TLS tells what was wrong.
+                    for await case .reloadStarted in events { try? reload() }
+                }
+            }
+            while true {
+                check()
+                try await Task.sleep(for: interval)
+            }
         }
+    }
+
+    /// Reads the files now, whether they have changed or not, and puts them to use: here, and with a server in all
+    /// workers.
+    ///
+    /// - Throws: What is wrong, with its file; nothing has changed then.
+    public func reload() throws {
+        try context.reload()
+        if let server { try TLSFileShare.share(context.configuration, with: server) }
     }
 
     /// Looks once. ``run()`` does it again and again.
@@ -77,7 +121,7 @@ public final class TLSReloader: Sendable {
             return true
         }
         // The event tells what was wrong.
-        if isDue { try? context.reload() }
+        if isDue { try? reload() }
         warn(at: configuration.clock.wall(), configuration)
         warnOfStaples(at: configuration.clock.wall(), configuration)
     }

@@ -15,7 +15,8 @@ public final class TLSCounters: Sendable {
         counts.withLock { body(&$0) }
     }
 
-    func completed(_ ssl: OpaquePointer) {
+    /// - Parameter nanoseconds: From the session's beginning.
+    func completed(_ ssl: OpaquePointer, after nanoseconds: Int64) {
         let version = SSL_version(ssl)
         let cipher = SSL_get_current_cipher(ssl).map { SSL_CIPHER_get_id($0) } ?? 0
         let group = ctls_negotiated_group(ssl)
@@ -27,6 +28,7 @@ public final class TLSCounters: Sendable {
             } else {
                 counts.fullHandshakes += 1
             }
+            counts.handshakeTimes.add(nanoseconds)
             if version == TLS1_3_VERSION { counts.handshakesTLS13 += 1 } else { counts.handshakesTLS12 += 1 }
             counts.cipherNumbers[cipher, default: 0] += 1
             if group > 0 { counts.groupNumbers[group, default: 0] += 1 }
@@ -59,6 +61,9 @@ public struct TLSCounts: Sendable {
     public internal(set) var handshakesTLS12 = 0
     /// Completed handshakes with TLS 1.3.
     public internal(set) var handshakesTLS13 = 0
+    /// How long completed handshakes took, from the first look at the connection to the last word, the client's and the
+    /// network's time included.
+    public internal(set) var handshakeTimes = TLSHistogram()
     /// Tickets that were made.
     public internal(set) var ticketsIssued = 0
     /// Tickets that were resumed.

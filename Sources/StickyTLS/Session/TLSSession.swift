@@ -24,6 +24,7 @@ public struct TLSSession: ~Copyable {
     private let context: TLSContext
     /// Keeps the contexts, and the ticket keys that their callbacks use.
     private let generation: TLSGeneration
+    private let began: Int64
     private var phase = Phase.handshake
     private var isEstablished = false
     private var hasPeerClosed = false
@@ -59,6 +60,7 @@ public struct TLSSession: ~Copyable {
         ctls_set_app_data(ssl, transport)
         ctls_set_msg_callback_arg(ssl, transport)
         self.context = context
+        began = generation.configuration.clock.monotonic()
         self.generation = generation
         self.ssl = ssl
         self.transport = transport
@@ -176,7 +178,7 @@ public struct TLSSession: ~Copyable {
             phase = .open
             isEstablished = true
             context.endHandshake()
-            context.counters.completed(ssl)
+            context.counters.completed(ssl, after: generation.configuration.clock.monotonic() - began)
             return .handshakeCompleted
         case SSL_ERROR_WANT_READ:
             return transport.pointee.isStopped ? fail() : .wantsInput

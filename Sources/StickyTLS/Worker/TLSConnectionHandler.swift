@@ -20,6 +20,9 @@ public protocol TLSConnectionHandler: Sendable {
     /// The worker stops: no more connections come. Close idle ones and finish what is in progress.
     func drain(_ request: DrainRequest)
 
+    /// The worker is done; see `ConnectionHandler.finish()`.
+    func finish() async throws
+
     /// Asks whether whatever serves connections still turns: call `answer` from there.
     func checkHealth(_ answer: @escaping @Sendable () -> Void)
 }
@@ -36,6 +39,9 @@ extension TLSConnectionHandler {
 
     /// Does nothing: connections end by themselves, or at the deadline.
     public func drain(_ request: DrainRequest) {}
+
+    /// Does nothing.
+    public func finish() async throws {}
 
     /// Answers at once, which shows only that the control thread turns.
     public func checkHealth(_ answer: @escaping @Sendable () -> Void) {

@@ -78,6 +78,11 @@ public struct TLSWorker<Application: TLSConnectionHandler>: ConnectionHandler {
         application.drain(request)
     }
 
+    /// Passes the word on.
+    public func finish() async throws {
+        try await application.finish()
+    }
+
     /// Asks the application.
     public func checkHealth(_ answer: @escaping @Sendable () -> Void) {
         application.checkHealth(answer)

@@ -190,7 +190,7 @@ struct ChannelTests {
         try await withChannel(tls: context, never) { pair in
             try pair.send(Array("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
             let answer = String(decoding: try pair.receiveAll(), as: UTF8.self)
-            #expect(answer.hasPrefix("HTTP/1.1 400 Bad Request\r\n"))
+            #expect(answer.hasPrefix("HTTP/1.1 308 Permanent Redirect\r\n"))
         }
         try await withChannel(tls: context, never) { pair in
             try pair.send([UInt8](repeating: 0xFF, count: 100))

@@ -6,7 +6,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
-        .package(path: "../..", traits: ["Hummingbird"]),
+        .package(name: "StickyServer", path: "../..", traits: ["Hummingbird"]),
     ],
     targets: [
         .executableTarget(

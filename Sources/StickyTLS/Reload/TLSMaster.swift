@@ -1,0 +1,35 @@
+public import StickyServer
+
+/// What a master does for the TLS of its workers: makes and rotates ticket keys, reads certificates and keys, watches
+/// their files, and shares all of it. The master itself speaks no TLS.
+///
+/// ```swift
+/// let context = try TLSContext(configuration)
+/// if server.isMaster {
+///     let master = try TLSMaster(context, of: server)
+///     let running = Task { try await master.run() }
+///     try await server.listen()
+///     running.cancel()
+/// }
+/// ```
+public final class TLSMaster: Sendable {
+    /// Watches the files. Its ``TLSReloader/reload()`` reads them at once.
+    public let reloader: TLSReloader
+    /// Rotates the ticket keys. Its ``TicketKeyRotation/rotate()`` does at once.
+    public let rotation: TicketKeyRotation
+
+    /// Shares what workers need from the start. Make it before `listen()`.
+    ///
+    /// - Throws: What is wrong with the files (`TLSError`), or that this is no master (`StickyServerError`).
+    public init(_ context: TLSContext, of server: StickyServer) throws {
+        rotation = try TicketKeyRotation(sharingWith: server)
+        reloader = try TLSReloader(context, sharingWith: server)
+    }
+
+    /// Goes on until its task is cancelled.
+    public func run() async throws {
+        async let rotating: Void = rotation.run()
+        async let reloading: Void = reloader.run()
+        _ = try await (rotating, reloading)
+    }
+}
