@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build release test lint format examples sanitize fuzz audit interop bench certs clean
+.PHONY: help run build release test lint format examples sanitize fuzz audit interop bench counts certs clean
 
 # Options for what the target runs, as in: make run ARGS="--workers 4", make test ARGS="--filter Routing"
 ARGS ?=
@@ -70,6 +70,10 @@ interop: ## let every other TLS implementation that is installed talk to the TLS
 bench: ## measure server CPU against nginx and write Benchmarks/results/ (ARGS=--help for its options)
 	@scripts/dependencies.sh bench
 	python3 Benchmarks/run.py $(ARGS)
+
+counts: ## count system calls, wake-ups, instructions and allocations for each unit of work
+	@scripts/dependencies.sh counts
+	python3 Benchmarks/counts.py $(ARGS)
 
 certs: ## check the test certificates; make them again where they do not hold
 	@scripts/dependencies.sh certs

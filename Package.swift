@@ -15,6 +15,7 @@ let package = Package(
         .library(name: "StickyServer", targets: ["StickyServer"]),
         .library(name: "StickyCodable", targets: ["StickyCodable"]),
         .library(name: "StickyTLS", targets: ["StickyTLS"]),
+        .library(name: "StickyKeySchedule", targets: ["StickyKeySchedule"]),
         .library(name: "StickyNIO", targets: ["StickyNIO"]),
         .library(name: "StickyHummingbird", targets: ["StickyHummingbird"]),
         .executable(name: "sticky-demo", targets: ["StickyDemo"]),
@@ -55,6 +56,8 @@ let package = Package(
             dependencies: ["CTLS", "StickyServer", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
+        // TLS 1.3's key schedule as an OpenSSL provider: optional, and small enough to read in one sitting.
+        .target(name: "StickyKeySchedule", dependencies: ["CTLS"], swiftSettings: strict),
         // epoll and eventfd, for the lean event loop.
         .target(name: "CStickyNIO"),
         .target(
@@ -103,7 +106,7 @@ let package = Package(
         .executableTarget(
             name: "StickyDemo",
             dependencies: [
-                "StickyServer", "StickyTLS", "StickyNIO", "StickyHummingbird",
+                "StickyServer", "StickyTLS", "StickyKeySchedule", "StickyNIO", "StickyHummingbird",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Hummingbird"])),
@@ -206,7 +209,11 @@ let package = Package(
             exclude: ["Clients"],
             swiftSettings: strict
         ),
-        .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
+        .testTarget(
+            name: "StickyTLSTests",
+            dependencies: ["StickyTLS", "StickyKeySchedule", "CTLS"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "StickyDemoTests",
             dependencies: [

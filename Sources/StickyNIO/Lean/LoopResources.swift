@@ -9,13 +9,13 @@ final class LoopResources {
     /// What came from a socket, until it is decrypted: no longer than to the next call of a handler.
     let input = UnsafeMutableRawBufferPointer.allocate(byteCount: inputSize, alignment: 16)
     /// Where bursts are encrypted to.
-    var output = OutputBlock(capacity: OutputBlocks.largeSize)
+    @exclusivity(unchecked) var output = OutputBlock(capacity: OutputBlocks.largeSize)
     let blocks = OutputBlocks()
     let buffers = BufferPool(keepsBuffers: true)
     /// Where small writes become one record.
-    var record = ByteBuffer()
-    var drainEvent: StickyDrainEvent?
-    private(set) var channels: [ObjectIdentifier: StickyChannel] = [:]
+    @exclusivity(unchecked) var record = ByteBuffer()
+    @exclusivity(unchecked) var drainEvent: StickyDrainEvent?
+    @exclusivity(unchecked) private(set) var channels: [ObjectIdentifier: StickyChannel] = [:]
 
     deinit {
         input.deallocate()

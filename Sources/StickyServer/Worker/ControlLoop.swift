@@ -25,7 +25,10 @@ package final class ControlLoop {
     /// Messages that came before the handler had started.
     private var early: [Envelope] = []
     private var isReady = false
-    private var isConnected = true
+    /// Whether the master is there. Without it ``controlDescriptor`` says nothing any more.
+    package private(set) var isConnected = true
+    /// The last frame brought one connection.
+    private var foundSingle = false
     private var deadline: ContinuousClock.Instant?
     private var recycling: RecyclingWatch?
     private var nextShortageNotice: ContinuousClock.Instant
@@ -75,10 +78,11 @@ package final class ControlLoop {
             worker.wakePipe.drain { [self] signal in
                 if signal == SIGTERM { worker.requestReplacement() }
             }
+            // Who wants one of these wakes us.
+            if worker.takeReady() { becomeReady() }
+            if worker.takeReplacementRequest() { retire() }
         }
-        if worker.takeReady() { becomeReady() }
-        if worker.takeReplacementRequest() { retire() }
-        recycle(clock.now)
+        recycle()
         reportEnded()
         if hasFrames { receiveFrames() }
         if isConnected, case .lost = worker.flushOutbox() { loseMaster() }
@@ -91,25 +95,24 @@ package final class ControlLoop {
     /// Whether frames wait until ``controlDescriptor`` is writable.
     package var hasOutbound: Bool { isConnected && worker.hasOutbound }
     /// Whether the worker has drained or its deadline has passed.
-    package var isFinished: Bool { isFinished(clock.now) }
-    /// Milliseconds until there is something to do without a descriptor; -1 for never (poll(2)).
-    package var timeout: CInt { pollTimeout(clock.now) }
-
-    private func isFinished(_ now: ContinuousClock.Instant) -> Bool {
+    package var isFinished: Bool {
         guard let deadline else { return worker.isEnding }
-        return worker.openConnections == 0 || now >= deadline || worker.isEnding
+        return worker.openConnections == 0 || clock.now >= deadline || worker.isEnding
     }
-
-    private func pollTimeout(_ now: ContinuousClock.Instant) -> CInt {
+    /// Milliseconds until there is something to do without a descriptor; -1 for never (poll(2)).
+    package var timeout: CInt {
         guard let deadline else { return recycling == nil ? -1 : 1000 }
-        return CInt(clamping: Int(((deadline - now) / .milliseconds(1)).rounded(.up)) + 1)
+        return CInt(clamping: Int(((deadline - clock.now) / .milliseconds(1)).rounded(.up)) + 1)
     }
 
     // MARK: - Frames
 
+    /// Receives what there is; but after a single connection it stops, because mostly there is no more, and a look would
+    /// cost a system call. ``controlDescriptor`` stays readable if there is.
     private func receiveFrames() {
         while isConnected {
             var problem: FrameError?
+            foundSingle = false
             let outcome = receiver.receive(from: worker.control.descriptor.number) { bytes, connections in
                 do throws(FrameError) {
                     try handle(bytes, connections)
@@ -125,6 +128,7 @@ package final class ControlLoop {
                 return
             }
             switch outcome {
+            case .frame where foundSingle: return
             case .frame, .frameWithoutDescriptors: continue
             case .drained: return
             case .tooLong, .lost: loseMaster()
@@ -174,6 +178,7 @@ package final class ControlLoop {
             throw .wrongDescriptorCount(expected: count, got: connections.count)
         }
         recycling?.accepted += count
+        foundSingle = count == 1
         sendReceipt(count)
         var reader = payload
         while let connection = connections.popFirst() {
@@ -267,8 +272,8 @@ package final class ControlLoop {
         if isConnected { worker.post(Frame.plain(.retire)) } else { beginDrain(.masterGone, within: .zero) }
     }
 
-    private func recycle(_ now: ContinuousClock.Instant) {
-        guard isReady, deadline == nil, let limit = recycling?.reached(now: now) else { return }
+    private func recycle() {
+        guard isReady, deadline == nil, let limit = recycling?.reached(now: clock.now) else { return }
         logger.info("this worker is due for recycling", metadata: ["limit": "\(limit)"])
         worker.requestReplacement()
     }
