@@ -25,7 +25,6 @@ CASES = {
     "full": ("ecdsa", "--mode full --raw"),
     "resume": ("ecdsa", "--mode resume --raw"),
     "keepalive": ("ecdsa", "--mode keepalive --fast"),
-    "bulk": ("ecdsa", "--mode bulk --fast"),
     "plain": ("plain", "--mode full --tls off"),
     "plain-keepalive": ("plain", "--mode keepalive --tls off"),
 }

@@ -130,6 +130,9 @@ class Peer:
 
 class Sticky(Peer):
     name = "sticky"
+    # The demo without Hummingbird has no long answers.
+    cases = {"full", "resume", "full-rsa", "full-1.2", "resume-1.2", "keepalive", "plain", "plain-keepalive", "idle",
+             "connect-latency", "request-latency"}
     binary = None  # set by run.py
     options = ()
     variant = ()
@@ -189,10 +192,11 @@ class StickyHummingbird(Sticky):
     def start(self):
         if not self.fixture or not os.path.exists(self.fixture):
             raise CannotStart("HummingbirdFixture is not built; see --hummingbird")
-        both = self.directory / "leaf.pem"
-        both.write_text(self.certificate.read_text() + self.key.read_text())
+        both, tls = self.directory / "leaf.pem", []
+        if self.leaf != "plain":
+            both.write_text(self.certificate.read_text() + self.key.read_text())
+            tls = [f"certificate={both}", "http2=off"]
         self.port = free_port()
-        tls = [] if self.leaf == "plain" else [f"certificate={both}", "http2=off"]
         self.spawn(self.fixture, "sticky", f"port={self.port}", "workers=2", "transport=lean", *tls)
         self.await_port(self.port)
 

@@ -5,7 +5,8 @@ internal import CTLS
 /// OpenSSL 3.0 makes about twenty derivations for a handshake, and spends most of each on looking up algorithms and
 /// copying parameters. This computes the same with the same SHA-256 and SHA-384 called directly.
 ///
-/// It is off unless a program calls ``install()`` and names ``properties`` in its TLS configuration:
+/// It is off unless a program calls ``install()``. Contexts that name ``properties`` use it then; others in the process
+/// get whichever OpenSSL finds first, unless they name another:
 ///
 /// ```swift
 /// try TLSKeySchedule.install()
