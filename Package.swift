@@ -15,6 +15,7 @@ let package = Package(
         .library(name: "StickyServer", targets: ["StickyServer"]),
         .library(name: "StickyCodable", targets: ["StickyCodable"]),
         .library(name: "StickyTLS", targets: ["StickyTLS"]),
+        .library(name: "StickyKeySchedule", targets: ["StickyKeySchedule"]),
         .library(name: "StickyNIO", targets: ["StickyNIO"]),
         .library(name: "StickyHummingbird", targets: ["StickyHummingbird"]),
         .executable(name: "sticky-demo", targets: ["StickyDemo"]),
@@ -55,6 +56,8 @@ let package = Package(
             dependencies: ["CTLS", "StickyServer", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
+        // TLS 1.3's key schedule as an OpenSSL provider: optional, and small enough to read in one sitting.
+        .target(name: "StickyKeySchedule", dependencies: ["CTLS"], swiftSettings: strict),
         // epoll and eventfd, for the lean event loop.
         .target(name: "CStickyNIO"),
         .target(
@@ -103,7 +106,7 @@ let package = Package(
         .executableTarget(
             name: "StickyDemo",
             dependencies: [
-                "StickyServer", "StickyTLS", "StickyNIO", "StickyHummingbird",
+                "StickyServer", "StickyTLS", "StickyKeySchedule", "StickyNIO", "StickyHummingbird",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Hummingbird"])),
@@ -122,6 +125,18 @@ let package = Package(
             name: "ClusterFixture",
             dependencies: ["StickyServer", .product(name: "Logging", package: "swift-log")],
             path: "Tests/ClusterFixture",
+            swiftSettings: strict
+        ),
+        // The server that the TLS tests run as real processes.
+        .executableTarget(
+            name: "TLSFixture",
+            dependencies: [
+                "StickyServer", "StickyTLS", "StickyNIO",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+                .product(name: "NIOTLS", package: "swift-nio", condition: .when(traits: ["NIO"])),
+            ],
+            path: "Tests/TLSFixture",
             swiftSettings: strict
         ),
         // One Hummingbird application on Hummingbird's own server and on sticky workers.
@@ -162,7 +177,7 @@ let package = Package(
         // sticky-demo as real processes, with real clients.
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["StickyDemo"],
+            dependencies: ["StickyDemo", "TestSupport"],
             exclude: ["Clients"],
             swiftSettings: strict
         ),
@@ -187,7 +202,18 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "StickyTLSTests", dependencies: ["StickyTLS", "CTLS"], swiftSettings: strict),
+        // TLS as real processes, with real clients: one test for each class of bug that others have had (T1-T34).
+        .testTarget(
+            name: "TLSIntegrationTests",
+            dependencies: ["TLSFixture", "TestSupport"],
+            exclude: ["Clients"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "StickyTLSTests",
+            dependencies: ["StickyTLS", "StickyKeySchedule", "CTLS"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "StickyDemoTests",
             dependencies: [

@@ -132,15 +132,18 @@ class Sticky(Peer):
     name = "sticky"
     binary = None  # set by run.py
     options = ()
+    variant = ()
+    workers = 2
+    wait = 30  # seconds for the start
     ready = re.compile(r"listening https?://127\.0\.0\.1:(\d+)")
 
     def start(self):
         if not self.binary or not os.path.exists(self.binary):
             raise CannotStart("sticky-demo is not built")
         identity = ["--certificate", self.certificate, "--private-key", self.key]
-        process = self.spawn(self.binary, "--listen", "127.0.0.1:0", "--workers", 2, "--bare", *self.options,
+        process = self.spawn(self.binary, "--listen", "127.0.0.1:0", "--workers", self.workers, "--bare", *self.options, *self.variant,
                              *(["--plain"] if self.leaf == "plain" else identity), stdout=subprocess.PIPE)
-        deadline, seen = time.monotonic() + 30, b""
+        deadline, seen = time.monotonic() + self.wait, b""
         while time.monotonic() < deadline:
             if not select.select([process.stdout], [], [], 0.1)[0]:
                 continue
@@ -152,6 +155,46 @@ class Sticky(Peer):
             if not piece:
                 break
         raise CannotStart("sticky-demo did not say that it listens")
+
+
+class StickyStock(Sticky):
+    """On NIOPosix's own event loop."""
+
+    name = "sticky-stock"
+    variant = ("--transport", "stock")
+
+
+class StickyLean(Sticky):
+    """On our event loop."""
+
+    name = "sticky-lean"
+    variant = ("--transport", "lean")
+
+
+class StickySchedule(Sticky):
+    """On our event loop, and with our own key schedule of TLS 1.3."""
+
+    name = "sticky-schedule"
+    variant = ("--transport", "lean", "--own-key-schedule")
+
+
+class StickyHummingbird(Sticky):
+    """The application that `nginx+hummingbird` has behind it, on sticky workers."""
+
+    name = "sticky-hummingbird"
+    fixture = None  # set by run.py
+    cases = {"full", "resume", "full-rsa", "keepalive", "plain", "plain-keepalive", "idle"}
+    ready = re.compile(r"listening \S*?(\d+)$", re.M)
+
+    def start(self):
+        if not self.fixture or not os.path.exists(self.fixture):
+            raise CannotStart("HummingbirdFixture is not built; see --hummingbird")
+        both = self.directory / "leaf.pem"
+        both.write_text(self.certificate.read_text() + self.key.read_text())
+        self.port = free_port()
+        tls = [] if self.leaf == "plain" else [f"certificate={both}", "http2=off"]
+        self.spawn(self.fixture, "sticky", f"port={self.port}", "workers=2", "transport=lean", *tls)
+        self.await_port(self.port)
 
 
 class Nginx(Peer):
@@ -182,11 +225,47 @@ class NginxTuned(Nginx):
                   "ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384;")
 
 
-def run_nginx(peer, port, listen):
+class NginxHummingbird(Peer):
+    """What one would use instead: nginx terminates TLS and hashes addresses to two processes of the same application."""
+
+    name = "nginx+hummingbird"
+    cases = StickyHummingbird.cases
+
+    def start(self):
+        if not program("nginx") or not StickyHummingbird.fixture:
+            raise CannotStart("nginx is not installed or HummingbirdFixture not built; see --hummingbird")
+        backends = [free_port(), free_port()]
+        for backend in backends:
+            self.spawn(StickyHummingbird.fixture, "own", backend)
+            self.await_port(backend)
+        self.port = free_port()
+        tls = f"ssl; ssl_certificate {self.certificate}; ssl_certificate_key {self.key}; "
+        run_nginx(self, self.port, "" if self.leaf == "plain" else tls, backends)
+
+
+class NodeSticky(Peer):
+    """The seed of the idea: Node's cluster with a master that hashes addresses and passes sockets to two workers."""
+
+    name = "node-sticky"
+
+    def start(self):
+        if not program("node"):
+            raise CannotStart("node is not installed")
+        self.port = free_port()
+        files = ("-", "-") if self.leaf == "plain" else (self.certificate, self.key)
+        self.spawn("node", ROOT / "Benchmarks" / "node" / "sticky.js", self.port, *files, 2)
+        self.await_port(self.port)
+
+
+def run_nginx(peer, port, listen, backends=()):
     body = peer.directory / "bytes"
     body.mkdir(exist_ok=True)
     (body / str(BULK)).write_bytes(bytes(BULK))
     configuration = peer.directory / "nginx.conf"
+    servers = "".join(f"server 127.0.0.1:{backend}; " for backend in backends)
+    upstream = f"upstream app {{ ip_hash; {servers} keepalive 64; }}" if backends else ""
+    proxy = "location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ''; }"
+    hello = 'location = /hello { return 200 "Hello, world!\\n"; }'
     configuration.write_text(f"""
         daemon off; worker_processes 1; pid {peer.directory}/nginx.pid; error_log stderr;
         {"user root;" if os.getuid() == 0 else ""}
@@ -196,11 +275,12 @@ def run_nginx(peer, port, listen):
             access_log off; default_type text/plain; keepalive_requests 1000000000; keepalive_timeout 600;
             client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
             uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+            {upstream}
             server {{
                 listen 127.0.0.1:{port} backlog=4096 {listen or ";"}
                 ssl_protocols TLSv1.2 TLSv1.3;
                 root {peer.directory};
-                location = /hello {{ return 200 "Hello, world!\\n"; }}
+                {proxy if backends else hello}
             }}
         }}""")
     peer.spawn(program("nginx"), "-p", peer.directory, "-c", configuration)
@@ -279,4 +359,5 @@ class BareTCP(Peer):
         self.port = int(line[1])
 
 
-KNOWN = {peer.name: peer for peer in (Sticky, Nginx, NginxAgain, NginxTuned, HAProxy, Hitch)}
+KNOWN = {peer.name: peer for peer in (Sticky, StickyStock, StickyLean, StickySchedule, StickyHummingbird, Nginx, NginxAgain, NginxTuned, HAProxy, Hitch,
+                                      NginxHummingbird, NodeSticky)}

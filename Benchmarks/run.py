@@ -114,6 +114,7 @@ def parse():
     parser.add_argument("--no-limit", dest="limit", action="store_false", help="without the bare limit")
     parser.add_argument("--no-build", action="store_true", help="take the release build that is there")
     parser.add_argument("--sticky", help="take this sticky-demo and build none")
+    parser.add_argument("--hummingbird", help="the release HummingbirdFixture, for the peers with an application")
     parser.add_argument("--sticky-options", default="", help="more options for sticky-demo")
     parser.add_argument("--libssl-client", action="store_true", help="libssl's client where ours is the default")
     parser.add_argument("--fifo", action="store_true", help="real-time scheduling, for latencies (needs root)")
@@ -142,7 +143,8 @@ def main():
     compile_c("client", "-lssl", "-lcrypto", "-lm")
     peers.BareTCP.binary = compile_c("limit", "-lssl", "-lcrypto")
     peers.Sticky.options = options.sticky_options.split()
-    if "sticky" in options.peers:
+    peers.StickyHummingbird.fixture = options.hummingbird and os.path.abspath(options.hummingbird)
+    if any(name.startswith("sticky") for name in options.peers):
         peers.Sticky.binary = os.path.abspath(options.sticky) if options.sticky else build_sticky(options.no_build)
 
     with tempfile.TemporaryDirectory(prefix="sticky-bench-") as directory:
@@ -159,7 +161,8 @@ def main():
     file = results / now.strftime("%Y-%m-%dT%H%M%SZ.json")
     file.write_text(json.dumps({"time": now.isoformat(timespec="seconds"), "machine": machine(),
                                 "options": vars(options), "base": options.base, "others": others,
-                                "summary": summary, "rounds": values},
+                                "units": {name: case.unit for name, case in cases.items()},
+                                "load": os.getloadavg(), "summary": summary, "rounds": values},
                                indent=1, default=str))
     say(f"written: {file}")
 

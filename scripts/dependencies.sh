@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a task needs, if they are missing, and says which and why.
 #
-#   scripts/dependencies.sh run|test|bench|certs|make...
+#   scripts/dependencies.sh run|test|interop|bench|counts|certs|make...
 #
 # Does nothing, quickly and silently, when all is there. STICKY_INSTALL=no only says what is missing, and fails.
 set -euo pipefail
@@ -41,6 +41,15 @@ needs_of() {
         need nghttp2-client "h2load and nghttp, clients of the tests" has h2load
         need python3-h2 "an HTTP/2 client of the tests" has_h2
         need gnutls-bin "gnutls-cli, a client of the tests that is not OpenSSL" has gnutls-cli
+        need sslscan "judges the TLS server in a test" has sslscan
+        need testssl.sh "judges the TLS server in a test" has testssl
+        need strace "counts system calls in tests" has strace
+        ;;
+    interop)
+        need libnss3-tools "tstclnt, NSS's client" has tstclnt
+        need botan "Botan's client" has botan
+        need default-jdk-headless "Java's TLS" has javac
+        need nodejs "Node's TLS" has node
         ;;
     bench)
         needs_of run
@@ -49,10 +58,16 @@ needs_of() {
         need python3 "runs the rounds" has python3
         need nginx "the peer that everything is compared with" has nginx
         ;;
+    counts)
+        needs_of bench
+        need strace "counts system calls" has strace
+        need valgrind "counts instructions and allocations" has valgrind
+        need binutils "objcopy, which prepares the program for valgrind" has objcopy
+        ;;
     certs) need openssl "makes and checks the test certificates" has openssl ;;
     make) need make "runs the Makefile" has make ;;
     *)
-        echo "usage: $0 run|test|bench|certs|make..." >&2
+        echo "usage: $0 run|test|interop|bench|counts|certs|make..." >&2
         exit 2
         ;;
     esac

@@ -77,12 +77,15 @@ struct DemoCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What carries connections: stock (NIOPosix) or lean (Linux only). (default: stock)",
+            "What carries connections: lean (Linux only; elsewhere stock) or stock (NIOPosix). (default: lean)",
             valueName: "kind"
         ),
         transform: DemoCommand.transport
     )
-    var transport = NIOTransport.stock
+    var transport = NIOTransport.lean
+
+    @Flag(help: "Derive TLS 1.3 keys by StickyKeySchedule instead of OpenSSL's slower way to the same.")
+    var ownKeySchedule = false
 
     @OptionGroup(title: "TLS")
     var tls: TLSArguments
@@ -138,6 +141,7 @@ struct DemoCommand: AsyncParsableCommand {
                 configuration: configuration,
                 tls: plain ? nil : tls,
                 transport: transport,
+                hasOwnKeySchedule: ownKeySchedule,
                 allowsCrash: dangerous,
                 isBare: bare
             ).run()

@@ -2,6 +2,7 @@
 import Logging
 import NIOCore
 import StickyHummingbird
+import StickyKeySchedule
 import StickyNIO
 import StickyServer
 import StickyTLS
@@ -20,6 +21,7 @@ struct DemoServer: Sendable {
     /// Nil serves in the clear.
     let tls: TLSArguments?
     let transport: NIOTransport
+    let hasOwnKeySchedule: Bool
     let allowsCrash: Bool
     /// Serves `/hello` alone, without Hummingbird.
     let isBare: Bool
@@ -30,11 +32,15 @@ struct DemoServer: Sendable {
         let context = try tls.map { arguments in
             var configuration = try arguments.configuration()
             if !isBare { configuration.applicationProtocols = ["h2", "http/1.1"] }
+            if hasOwnKeySchedule {
+                try TLSKeySchedule.install()
+                configuration.algorithmProperties = TLSKeySchedule.properties
+            }
             return try TLSContext(configuration)
         }
         guard let worker = server.worker else { return try await listen(server, context) }
         if isBare {
-            try await server.work(bareHandler(worker, context))
+            try await server.work(try bareHandler(worker, context))
         } else {
             let site = DemoSite(slot: worker.slot, allowsCrash: allowsCrash)
             var options = HTTPOptions()
@@ -61,9 +67,9 @@ struct DemoServer: Sendable {
         await announcing.value
     }
 
-    private func bareHandler(_ worker: Worker, _ tls: TLSContext?) -> NIOConnectionHandler {
+    private func bareHandler(_ worker: Worker, _ tls: TLSContext?) throws -> NIOConnectionHandler {
         // One loop, so that what the worker keeps in memory needs no lock.
-        let group = transport.makeGroup()
+        let group = try transport.makeGroup()
         let site = NIOLoopBoundBox.makeBoxSendingValue(BareSite(slot: worker.slot), eventLoop: group.next())
         return NIOConnectionHandler(group: group, tls: tls, logger: configuration.logger) { channel, _ in
             channel.eventLoop.makeCompletedFuture { try BareHandler.install(on: channel, site: site.value) }

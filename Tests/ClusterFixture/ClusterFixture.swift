@@ -20,7 +20,7 @@ struct ClusterFixture {
             configuration.logger.logLevel = options["log"].flatMap { Logger.Level(rawValue: $0) } ?? .error
             let server = try StickyServer(configuration: configuration)
             if server.isMaster {
-                try await runMaster(server)
+                try await runMaster(server, options)
             } else {
                 try await server.work(LineHandler(options: options))
             }
@@ -30,7 +30,7 @@ struct ClusterFixture {
         }
     }
 
-    private static func runMaster(_ server: StickyServer) async throws {
+    private static func runMaster(_ server: StickyServer, _ options: Options) async throws {
         try server.share(Array("shared by \(getpid())".utf8), as: "note")
         server.onRequest { request in
             let text = String(decoding: request.payload, as: UTF8.self)
@@ -38,7 +38,8 @@ struct ClusterFixture {
             if text == "slow" { try? await Task.sleep(for: .seconds(60)) }
             return Array("master heard \(text) from \(request.sender.map(String.init) ?? "nobody")".utf8)
         }
-        let events = server.events(.all)
+        // One line for each connection costs more than the connection.
+        let events = server.events(options["events"] == "lifecycle" ? .lifecycle : .all)
         let printing = Task {
             for await event in events { await handle(event, server) }
         }
@@ -97,10 +98,39 @@ struct ClusterFixture {
 }
 
 extension ClusterFixture {
-    /// What a test has the master do: `stop`, or `send SLOT BYTES`, whose outcome is told as `sent ...`.
+    /// `SLOT|everyone COUNT BYTES MILLISECONDS`, whose outcome is told as `waited ...`.
+    private static func sendWaiting(_ words: [String], _ server: StickyServer) async {
+        let numbers = words.dropFirst().compactMap { Int($0) }
+        guard numbers.count == 3 else { return }
+        let target: MessageTarget = words[0] == "everyone" ? .everyone : .slot(Int(words[0]) ?? 0)
+        var sent = 0
+        do {
+            while sent < numbers[0] {
+                let payload = Array("\(sent) ".utf8) + [UInt8](repeating: 0x2e, count: numbers[1])
+                try await server.send(payload, to: target, waitingAtMost: .milliseconds(numbers[2]))
+                sent += 1
+            }
+            say("waited sent=\(sent) ok")
+        } catch let error as StickyServerError {
+            say("waited sent=\(sent) error=\(error.code)")
+        } catch {
+            say("waited sent=\(sent) error=\(error)")
+        }
+    }
+
+    /// What a test has the master do: `stop`, `counts`, or `send SLOT BYTES`, whose outcome is told as `sent ...`.
     private static func obey(_ order: String, _ server: StickyServer) async {
         let words = order.split(separator: " ")
         if words == ["stop"] { server.stop() }
+        if words == ["counts"] {
+            let counts = server.counts
+            let dropped = counts.dropped.map { "\($0)=\($1)" }.sorted().joined(separator: " ")
+            say("counts accepted=\(counts.accepted) counted=\(counts.counted) \(dropped)")
+        }
+        if words.count == 5, words[0] == "wait-send" {
+            // The events that say how it goes are read by whoever called this.
+            Task { await sendWaiting(words.dropFirst().map(String.init), server) }
+        }
         guard words.count == 3, words[0] == "send", let slot = Int(words[1]), let count = Int(words[2]) else { return }
         do {
             try await server.send([UInt8](repeating: 0x6d, count: count), to: .slot(slot))
@@ -134,7 +164,6 @@ struct Options: Sendable {
             .map { try ListenAddress(parsing: String($0)) }
         configuration.maxWorkers = number("workers", 2)
         configuration.respawn = values["respawn"].flatMap { RespawnPolicy(parsing: $0) } ?? .always
-        configuration.drainDeadline = .milliseconds(number("drain", 5000))
         configuration.bootLimit = .milliseconds(number("boot-limit", 30_000))
         configuration.limits.unreceiptedPerWorker = number("unreceipted", 128)
         configuration.limits.waitingPerSlot = number("waiting", 1024)
@@ -152,6 +181,14 @@ struct Options: Sendable {
         configuration.heartbeat.lateAfter = .milliseconds(number("late", 5000))
         configuration.heartbeat.hungAfter = .milliseconds(number("hung", 30_000))
         configuration.heartbeat.abortGrace = .milliseconds(number("abort-grace", 5000))
+        configuration.drainDeadline = values["drain"] == "none" ? nil : .milliseconds(number("drain", 5000))
+        configuration.drainSpread = .milliseconds(number("spread", 0))
+        configuration.connectionLimits.total = values["limit-total"].flatMap { Int($0) }
+        configuration.connectionLimits.perWorker = values["limit-worker"].flatMap { Int($0) }
+        configuration.connectionLimits.perSource = values["limit-source"].flatMap { Int($0) }
+        configuration.recycling.afterTime = values["recycle-time"].flatMap { Int($0) }.map { .milliseconds($0) }
+        configuration.recycling.aboveMemory = values["recycle-memory"].flatMap { Int($0) }
+        configuration.recycling.jitter = Double(number("recycle-jitter", 10)) / 100
         configuration.recycling.afterConnections = values["recycle-after"].flatMap { Int($0) }
         configuration.crashReportLimit = .milliseconds(number("crash-report-limit", 60_000))
         configuration.messageQueueLimit = number("message-queue", configuration.messageQueueLimit)

@@ -12,17 +12,18 @@ enum Garbage {
         case "byte": send([17])
         case "empty-kind": send(frame(0))
         case "unknown-kind": send(frame(99))
-        case "version": send([17, 2, 1, 0, 0, 0, 0, 0])
+        case "version": send([17, 99, 1, 0, 0, 0, 0, 0])
         // Frames that only the master sends.
         case "ping": send(frame(4, payload: [1, 0, 0, 0]))
         case "connections": send(frame(1, count: 1))
         case "receipt": send(frame(17, count: 1000))
         case "refuse": send(frame(24, count: 1000))
-        case "length": send([17, 1, 0, 0, 255, 255, 255, 255])
+        case "length": send([17, 2, 0, 0, 255, 255, 255, 255])
         case "trailing": send(frame(17) + [1, 2, 3])
         case "no-descriptor": send(frame(20, payload: [UInt8](repeating: 0, count: 60)))
         case "message": send(frame(19, payload: [UInt8](repeating: 255, count: 40)))
         case "endless-message": send(frame(19, payload: [0, 1, 255, 255, 0, 0, 0, 0, 255, 255, 255, 127, 1]))
+        case "closed": send(frame(25, count: 1, payload: [1, 0, 0, 0, 0, 0, 0, 0]))
         case "crash-notice": send(frame(22))
         case "large": send([UInt8](repeating: 1, count: 100_000))
         default: break
@@ -31,7 +32,7 @@ enum Garbage {
 
     private static func frame(_ kind: UInt8, count: UInt16 = 0, payload: [UInt8] = []) -> [UInt8] {
         let length = UInt32(payload.count)
-        return [kind, 1, UInt8(count & 255), UInt8(count >> 8)]
+        return [kind, 2, UInt8(count & 255), UInt8(count >> 8)]
             + (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + payload
     }
 

@@ -37,7 +37,8 @@ struct LineConnection: ~Copyable {
                 return line
             }
             var set = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let ready = poll(&set, 1, 20)
+            // In short steps, for it may be told to stop; not so short that many idle connections cost much.
+            let ready = poll(&set, 1, 100)
             if ready == 0, stop(ContinuousClock.now - began) { return nil }
             guard ready > 0 else { continue }
             var chunk = [UInt8](repeating: 0, count: 4096)

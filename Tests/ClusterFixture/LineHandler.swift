@@ -18,11 +18,12 @@ final class Log: Sendable {
 ///
 /// `who` answers slot, generation, pid and reason; `echo TEXT`; `addresses`; `sleep MS`; `crash`; `exit CODE`;
 /// `bytes N`; `tell master|everyone|SLOT TEXT`; `flood COUNT BYTES`; `heard` gives what came by message;
-/// `rehome SLOT`; `recycle`; `close` ends.
+/// `rehome SLOT`; `recycle`; `grow MIB` takes memory; `close` ends.
 final class LineHandler: ConnectionHandler {
     private let options: Options
     private let worker = Mutex<Worker?>(nil)
     private let heard = Log()
+    private let grown = Mutex<[[UInt8]]>([])
     private let draining = Atomic<Bool>(false)
     /// Connections that came, also those that are gone.
     private let served = Atomic<Int>(0)
@@ -64,6 +65,7 @@ final class LineHandler: ConnectionHandler {
         served.add(1, ordering: .relaxed)
         // Dropping the socket ends the connection.
         if options["refuse"] == "yes" { return }
+        if options["greet"] == "yes" { return greet(socket) }
         let line = "reason=\(socket.reason) peer=\(socket.peer) local=\(socket.local) listener=\(socket.listener)"
         let (entryPeer, entryLocal, listener, reason, prelude, hops) = (
             socket.peer, socket.local, socket.listener, socket.reason, socket.prelude, socket.hops
@@ -107,6 +109,12 @@ final class LineHandler: ConnectionHandler {
         draining.store(true, ordering: .relaxed)
     }
 
+    /// One line and the end, on the control thread: the least that a server can do.
+    private func greet(_ socket: consuming PausedSocket) {
+        let hello: StaticString = "hello\n"
+        _ = send(socket.descriptor, hello.utf8Start, hello.utf8CodeUnitCount, CInt(MSG_NOSIGNAL))
+    }
+
     private func serve(
         _ connection: inout LineConnection,
         about: String,
@@ -145,6 +153,13 @@ final class LineHandler: ConnectionHandler {
             case "flood-slot" where words.count == 3:
                 // Twenty messages of half a megabyte or so.
                 connection.write(flood(worker, 20, Int(words[2]) ?? 0, to: .slot(Int(words[1]) ?? 0)) + "\n")
+            case "wait-send" where words.count == 3:
+                // `wait-send SLOT|everyone|master COUNT,BYTES,MILLISECONDS`
+                let numbers = words[2].split(separator: ",").compactMap { Int($0) }
+                connection.write(waitingSends(worker, words[1], numbers) + "\n")
+            case "wait-publish" where words.count == 3:
+                let numbers = words[2].split(separator: ",").compactMap { Int($0) }
+                connection.write(waitingSends(worker, words[1], numbers, publishes: true) + "\n")
             case "served":
                 connection.write("served=\(served.load(ordering: .relaxed))\n")
             case "heard":
@@ -175,6 +190,10 @@ final class LineHandler: ConnectionHandler {
             case "big" where words.count == 3:
                 let payload = [UInt8](repeating: 0x62, count: Int(words[2]) ?? 0)
                 connection.write(tell(worker, words[1], payload) + "\n")
+            case "grow" where words.count > 1:
+                let mebibytes = [UInt8](repeating: 1, count: (Int(words[1]) ?? 0) << 20)
+                grown.withLock { $0.append(mebibytes) }
+                connection.write("grown\n")
             case "recycle":
                 worker.requestReplacement()
                 connection.write("recycling\n")
@@ -187,10 +206,8 @@ final class LineHandler: ConnectionHandler {
     }
 
     private func tell(_ worker: Worker, _ to: String, _ payload: [UInt8]) -> String {
-        let target: MessageTarget =
-            to == "master" ? .master : to == "everyone" ? .everyone : .slot(Int(to) ?? 0)
         do throws(StickyServerError) {
-            try worker.send(payload, to: target)
+            try worker.send(payload, to: Self.target(to))
             return "told"
         } catch {
             return "error \(error.code)"
@@ -212,6 +229,41 @@ final class LineHandler: ConnectionHandler {
             if let text = result.withLock({ $0 }) { return text }
             usleep(1000)
         }
+    }
+
+    /// Sends numbered messages one after the other, each as soon as there is room, and says how many went and what
+    /// ended it.
+    private func waitingSends(_ worker: Worker, _ to: String, _ numbers: [Int], publishes: Bool = false) -> String {
+        guard numbers.count == 3 else { return "what?" }
+        let result = Mutex<String?>(nil)
+        Task {
+            let limit = Duration.milliseconds(numbers[2])
+            var sent = 0
+            do {
+                while sent < numbers[0] {
+                    let payload = Array("\(sent) ".utf8) + [UInt8](repeating: 0x2e, count: numbers[1])
+                    if publishes {
+                        try await worker.bus.publish(payload, on: to, waitingAtMost: limit)
+                    } else {
+                        try await worker.send(payload, to: Self.target(to), waitingAtMost: limit)
+                    }
+                    sent += 1
+                }
+                result.withLock { $0 = "sent \(sent)" }
+            } catch let error as StickyServerError {
+                result.withLock { $0 = "sent \(sent) error \(error.code)" }
+            } catch {
+                result.withLock { $0 = "sent \(sent) error \(error)" }
+            }
+        }
+        while true {
+            if let text = result.withLock({ $0 }) { return text }
+            usleep(1000)
+        }
+    }
+
+    private static func target(_ name: String) -> MessageTarget {
+        name == "master" ? .master : name == "everyone" ? .everyone : .slot(Int(name) ?? 0)
     }
 
     private func publish(_ worker: Worker, _ topic: String, _ payload: [UInt8]) -> String {

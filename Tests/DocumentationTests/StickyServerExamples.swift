@@ -38,6 +38,7 @@ func makeConfiguration() throws -> Configuration {
     configuration.maxWorkers = 4
     configuration.respawn = .error
     configuration.whenUnavailable = .wait(attempts: 3, interval: .seconds(1))
+    configuration.connectionLimits.perSource = 100
     configuration.recycling.aboveMemory = 512 << 20
     configuration.privileges.user = "www-data"
     return configuration
@@ -59,5 +60,6 @@ func tellEverybody(_ server: StickyServer, _ worker: Worker) async throws {
     let answer = try await worker.request(Array("how many?".utf8), to: .master, timeout: .seconds(1))
     print(answer)
     try await worker.bus.publish(Array("hello".utf8), on: "room/1")
+    try await worker.send([4, 5, 6], to: .slot(1), waitingAtMost: .seconds(5))
     for await message in worker.bus.subscribe(to: "room/1") { print(message) }
 }

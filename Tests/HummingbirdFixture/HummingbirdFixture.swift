@@ -13,8 +13,8 @@ import StickyTLS
 ///     hummingbird-fixture own PORT
 ///     hummingbird-fixture sticky [key=value...]
 ///
-/// Keys: workers, certificate, transport (stock, lean), executor (loop, global), drain, log, first, idle, body, response
-/// (seconds), bodyLimit, requests, http2 (off), patience (seconds, for the answer to GOAWAY's PING).
+/// Keys: port, workers, certificate, transport (stock, lean), executor (loop, global), drain, log, first, idle, body,
+/// response (seconds), bodyLimit, requests, http2 (off), patience (seconds, for the answer to GOAWAY's PING).
 @main
 struct HummingbirdFixture {
     static func main() async throws {
@@ -46,7 +46,7 @@ struct HummingbirdFixture {
         app.addServices(NotedService(name: "first"), NotedService(name: "second"))
         app.beforeServerStarts { Output.note("before the server") }
         var configuration = StickyConfiguration()
-        configuration.listeners = [try ListenAddress(parsing: "127.0.0.1:0")]
+        configuration.listeners = [try ListenAddress(parsing: "127.0.0.1:\(settings.number("port") ?? 0)")]
         configuration.maxWorkers = settings.number("workers") ?? 2
         configuration.privileges.allowsRoot = true
         configuration.drainDeadline = .seconds(settings.number("drain") ?? 10)

@@ -92,6 +92,7 @@ struct AdoptionTests {
             return try pair.receiveAll()
         }
         #expect(received.isEmpty)
+        // The client sees its end a moment before the loop has forgotten the channel.
         while try await handler.openChannels() > 0 {}
         try await handler.shutdown()
     }
@@ -155,9 +156,62 @@ struct AdoptionTests {
         #expect(notes.events.withLock { $0 }.filter { $0 == "drain stopping" }.count == 2)
     }
 
+    @Test("With a spread one connection hears of the drain at once, the others later", arguments: NIOTransport.allCases)
+    func drainSpread(transport: NIOTransport) async throws {
+        let notes = Notes()
+        let handler = notes.handler(nil, transport)
+        let request = DrainRequest(reason: .replaced, deadline: .now + .seconds(7200), spread: .seconds(3600))
+        try await blocking {
+            let pairs = try (0..<4).map { _ in try Loopback() }
+            for pair in pairs {
+                pair.adopt(by: handler)
+                try pair.send([1])
+                _ = try pair.receive()
+            }
+            func ended(within milliseconds: CInt) -> Int {
+                var set = pairs.map { pollfd(fd: $0.client, events: Int16(POLLIN), revents: 0) }
+                return Int(poll(&set, nfds_t(set.count), milliseconds))
+            }
+            handler.drain(request)
+            #expect(ended(within: 20_000) == 1)
+            // One that comes later has nobody before it to wait for.
+            let late = try Loopback()
+            late.adopt(by: handler)
+            #expect(try late.receiveAll().isEmpty)
+            #expect(ended(within: 0) == 1)
+            for pair in pairs { pair.endOutput() }
+        }
+        while try await handler.openChannels() > 0 {}
+        try await handler.shutdown()
+        #expect(notes.events.withLock { $0 }.filter { $0 == "drain replaced" }.count == 2)
+    }
+
+    @Test("By the end of the spread every connection has heard, in turn", arguments: NIOTransport.allCases)
+    func drainSpreadEnds(transport: NIOTransport) async throws {
+        let notes = Notes()
+        let handler = notes.handler(nil, transport)
+        let began = ContinuousClock.now
+        let request = DrainRequest(reason: .replaced, deadline: .now + .seconds(60), spread: .milliseconds(400))
+        try await blocking {
+            let pairs = try (0..<8).map { _ in try Loopback() }
+            for pair in pairs {
+                pair.adopt(by: handler)
+                try pair.send([1])
+                _ = try pair.receive()
+            }
+            handler.drain(request)
+            for pair in pairs { #expect(try pair.receiveAll().isEmpty) }
+        }
+        // The last of eight is told after seven eighths.
+        #expect(ContinuousClock.now - began >= .milliseconds(350))
+        while try await handler.openChannels() > 0 {}
+        try await handler.shutdown()
+        #expect(notes.events.withLock { $0 }.filter { $0 == "drain replaced" }.count == 8)
+    }
+
     @Test("Health is answered when every loop has turned", arguments: NIOTransport.allCases)
     func health(transport: NIOTransport) async throws {
-        let group = transport.makeGroup(numberOfThreads: 3)
+        let group = try transport.makeGroup(numberOfThreads: 3)
         let handler = Notes().handler(group)
         await withCheckedContinuation { continuation in
             handler.checkHealth { continuation.resume() }

@@ -94,6 +94,15 @@ struct TicketTests {
         #expect(late.counters.snapshot.ticketsIssued == 0)
     }
 
+    @Test("Without keys no ticket is counted as issued", arguments: [TLS1_2_VERSION, TLS1_3_VERSION])
+    func nothingIssued(version: CInt) throws {
+        var configuration = TLSConfiguration(identities: [TestIdentity.ecdsa.identity])
+        configuration.ticketKeys = .off
+        let context = try TLSContext(configuration)
+        #expect(try Dialogue(context, version: version).isOpen)
+        #expect(context.counters.snapshot.ticketsIssued == 0)
+    }
+
     @Test("T5: keys are random, never alike, and a ring that is not ours is refused")
     func randomness() throws {
         var names: Set<[UInt8]> = []

@@ -45,12 +45,14 @@ public enum ProcessTree {
 
     /// User and system time of a process and all below it, in seconds.
     public static func cpuTime(below pid: pid_t) -> Double {
-        all(from: pid).map { pid -> Double in
-            let fields =
-                (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8))?.split(separator: ")").last?
-                .split(separator: " ") ?? []
-            guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
-            return (user + system) / Double(sysconf(CInt(_SC_CLK_TCK)))
-        }.reduce(0, +)
+        all(from: pid).map { cpuTime(of: $0) }.reduce(0, +)
+    }
+
+    /// User and system time of a process alone, in seconds.
+    public static func cpuTime(of pid: pid_t) -> Double {
+        let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+        let fields = stat?.split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
+        return (user + system) / Double(sysconf(CInt(_SC_CLK_TCK)))
     }
 }

@@ -15,7 +15,7 @@ public struct HTTPOptions: Sendable {
     /// The event loops of a worker. One by default: a worker is one thread, and its state needs no locks.
     public var eventLoops = 1
     /// What carries connections. See `docs/architecture.md` for the difference.
-    public var transport = NIOTransport.stock
+    public var transport = NIOTransport.lean
     /// Runs the tasks of requests on the connection's event loop rather than on Swift's global threads. A request then
     /// costs no change of threads, and a handler must not block. Default: true.
     public var runsRequestsOnEventLoop = true

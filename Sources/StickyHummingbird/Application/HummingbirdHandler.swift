@@ -43,10 +43,12 @@ public final class HummingbirdHandler<App: ApplicationProtocol>: ConnectionHandl
     ///   - tls: What TLS connections share; nil serves in the clear. Its `applicationProtocols` say whether HTTP/2 is
     ///     offered.
     ///   - options: Timeouts, limits and where requests run.
-    public init(_ app: App, tls: TLSContext? = nil, options: HTTPOptions = HTTPOptions()) {
+    ///
+    /// Throws the system's error when it has no threads or descriptors left for the event loops.
+    public init(_ app: App, tls: TLSContext? = nil, options: HTTPOptions = HTTPOptions()) throws {
         self.app = app
         self.options = options
-        let group = options.transport.makeGroup(numberOfThreads: max(1, options.eventLoops))
+        let group = try options.transport.makeGroup(numberOfThreads: max(1, options.eventLoops))
         let server = ServerReference()
         let isSecure = tls != nil
         services = ApplicationServices(

@@ -55,7 +55,10 @@ struct ChannelSetup: Sendable {
                 guard let event = connections.value.drainEvent else { return }
                 channel.pipeline.fireUserInboundEventTriggered(event)
             case .failure(let error):
-                logger.error(
+                // What clients can bring about is no error of ours, and may come a thousand times a second.
+                let isCrowded = (error as? TLSError)?.code == .tooManyHandshakes
+                logger.log(
+                    level: isCrowded ? .debug : .error,
                     "a connection was dropped: its channel could not be set up",
                     metadata: ["peer": "\(info.peer)", "error": "\(error)"]
                 )

@@ -1,5 +1,6 @@
 #if NIO
 internal import NIOCore
+internal import StickyServer
 
 /// The open channels of one event loop, and what they share. Lives on that loop, so nothing here is locked.
 final class LoopConnections {
@@ -17,13 +18,22 @@ final class LoopConnections {
         channels[ObjectIdentifier(channel)] = nil
     }
 
-    /// Tells every channel, and those to come, that the worker stops.
+    /// Tells every channel, over the time that the request gives, and those to come that the worker stops.
     func drain(_ event: StickyDrainEvent) {
         guard drainEvent == nil else { return }
+        let count = channels.count
         drainEvent = event
         // A copy: handlers close their channels while this runs.
-        for channel in Array(channels.values) {
-            channel.pipeline.fireUserInboundEventTriggered(event)
+        for (index, channel) in Array(channels.values).enumerated() {
+            let delay = event.request.delay(ofConnection: index, of: count)
+            guard delay > .zero else {
+                channel.pipeline.fireUserInboundEventTriggered(event)
+                continue
+            }
+            channel.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) { [self] in
+                guard channels[ObjectIdentifier(channel)] != nil else { return }
+                channel.pipeline.fireUserInboundEventTriggered(event)
+            }
         }
     }
 }

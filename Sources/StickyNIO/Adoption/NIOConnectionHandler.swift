@@ -29,7 +29,8 @@ public final class NIOConnectionHandler: ConnectionHandler {
         let connections: NIOLoopBoundBox<LoopConnections>
     }
 
-    private let group: any EventLoopGroup
+    /// Why there is none is what `start` throws.
+    private let group: Result<any EventLoopGroup, any Error>
     private let ownsGroup: Bool
     private let loops: [Loop]
     private let next = Atomic<Int>(0)
@@ -50,24 +51,27 @@ public final class NIOConnectionHandler: ConnectionHandler {
     ///   - initializer: Prepares the pipeline of each channel.
     public init(
         group: (any EventLoopGroup)? = nil,
-        transport: NIOTransport = .stock,
+        transport: NIOTransport = .lean,
         tls: TLSContext? = nil,
         logger: Logger = Logger(label: "sticky.nio"),
         initializer: @escaping Initializer
     ) {
-        self.group = group ?? transport.makeGroup()
+        self.group = Result { try group ?? transport.makeGroup() }
         ownsGroup = group == nil
-        loops = self.group.makeIterator().map { loop in
-            Loop(loop: loop, connections: .makeBoxSendingValue(LoopConnections(), eventLoop: loop))
-        }
+        loops =
+            (try? self.group.get())?.makeIterator().map { loop in
+                Loop(loop: loop, connections: .makeBoxSendingValue(LoopConnections(), eventLoop: loop))
+            } ?? []
         setup = ChannelSetup(tls: tls, logger: logger, initializer: initializer)
         #if os(Linux)
         lean = LeanSetup(tls: tls, logger: logger, initializer: initializer)
         #endif
     }
 
-    /// Remembers the worker's place, and takes the master's ticket keys. Called by the server.
+    /// Remembers the worker's place, and takes the master's ticket keys. Called by the server. Throws the system's error
+    /// when no event loop could be started.
     public func start(_ worker: Worker) async throws {
+        _ = try group.get()
         setup.tls?.attach(to: worker)
         place.withLock { $0 = (worker.slot, worker.generation) }
     }
@@ -76,6 +80,8 @@ public final class NIOConnectionHandler: ConnectionHandler {
     public func addConnection(_ socket: consuming PausedSocket) {
         let (slot, generation) = place.withLock { $0 }
         let info = StickyConnectionInfo(socket, slot: slot, generation: generation)
+        // Without one the handler did not start, and the socket ends here.
+        guard !loops.isEmpty else { return }
         let loop = loops[loops.count == 1 ? 0 : next.add(1, ordering: .relaxed).oldValue % loops.count]
         #if os(Linux)
         if let loop = loop.loop as? StickyEventLoop { return adopt(socket, info, on: loop) }
@@ -101,7 +107,7 @@ public final class NIOConnectionHandler: ConnectionHandler {
     }
     #endif
 
-    /// Sends ``StickyDrainEvent`` through every open channel. Called by the server.
+    /// Sends ``StickyDrainEvent`` through every open channel, spread over `request.spread`. Called by the server.
     public func drain(_ request: DrainRequest) {
         for loop in loops {
             loop.loop.execute {
@@ -137,7 +143,7 @@ public final class NIOConnectionHandler: ConnectionHandler {
 
     /// Ends the handler's own event loop. A worker need not call it: its process ends.
     public func shutdown() async throws {
-        if ownsGroup { try await group.shutdownGracefully() }
+        if ownsGroup { try await group.get().shutdownGracefully() }
     }
 }
 

@@ -10,16 +10,13 @@ public enum NIOTransport: String, Sendable, CaseIterable {
     /// elsewhere it is ``stock``.
     case lean
 
-    /// Starts event loops of this kind. Ends the process if the system has no threads or descriptors left, as NIO does.
-    public func makeGroup(numberOfThreads: Int = 1) -> any EventLoopGroup {
+    /// Starts event loops of this kind.
+    ///
+    /// Throws the system's error when it has no threads or descriptors left. (``stock`` ends the process then: NIO
+    /// does.)
+    public func makeGroup(numberOfThreads: Int = 1) throws -> any EventLoopGroup {
         #if os(Linux)
-        if self == .lean {
-            do {
-                return try StickyEventLoopGroup(numberOfThreads: numberOfThreads)
-            } catch {
-                fatalError("no event loop can be started: \(error)")
-            }
-        }
+        if self == .lean { return try StickyEventLoopGroup(numberOfThreads: numberOfThreads) }
         #endif
         return MultiThreadedEventLoopGroup(numberOfThreads: numberOfThreads)
     }

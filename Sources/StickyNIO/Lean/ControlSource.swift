@@ -6,6 +6,7 @@ package import StickyServer
 /// The control socket and the wake pipe of a worker, watched by the loop that serves its connections: a socket that is
 /// handed over is read from in the same turn, and no second thread runs.
 final class ControlSource: LoopSource {
+    // Not by edges: what one step leaves is told again.
     private static let inputEvents = STICKY_EPOLL_IN | STICKY_EPOLL_RDHUP
 
     private let control: ControlLoop
@@ -15,6 +16,7 @@ final class ControlSource: LoopSource {
     private lazy var wake = WakeSource(self)
     private var watchesOutput = false
     private var places: (control: SourceTable.Place, wake: SourceTable.Place)?
+    private var masterIsGone = false
 
     init(_ control: ControlLoop, on loop: StickyEventLoop, onEnd: @escaping @Sendable () -> Void) {
         self.control = control
@@ -42,7 +44,7 @@ final class ControlSource: LoopSource {
         guard places != nil else { return }
         control.step(isWoken: isWoken, hasFrames: hasFrames)
         guard !control.isFinished else { return end() }
-        watchOutput()
+        if control.isConnected { watchOutput() } else { forgetMaster() }
         let timeout = control.timeout
         if timeout >= 0 {
             loop.set(timer, at: .now() + .milliseconds(Int64(timeout)))
@@ -59,6 +61,13 @@ final class ControlSource: LoopSource {
         loop.rewatch(places.control, control.controlDescriptor, events)
     }
 
+    /// The end of the control socket would be told again and again.
+    private func forgetMaster() {
+        guard let places, !masterIsGone else { return }
+        masterIsGone = true
+        loop.unwatch(places.control, control.controlDescriptor)
+    }
+
     private func end() {
         loopEnds()
         onEnd()
@@ -68,7 +77,7 @@ final class ControlSource: LoopSource {
         guard let places else { return }
         self.places = nil
         loop.unset(timer)
-        loop.unwatch(places.control, control.controlDescriptor)
+        if !masterIsGone { loop.unwatch(places.control, control.controlDescriptor) }
         loop.unwatch(places.wake, control.wakeDescriptor)
     }
 

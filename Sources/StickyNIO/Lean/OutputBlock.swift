@@ -42,8 +42,8 @@ final class OutputBlocks {
     static let largeSize = 192 * 1024
     private static let mostKept = 8
 
-    private var small: [OutputBlock] = []
-    private var large: [OutputBlock] = []
+    @exclusivity(unchecked) private var small: [OutputBlock] = []
+    @exclusivity(unchecked) private var large: [OutputBlock] = []
 
     /// An empty block with room for so much at least.
     func take(_ capacity: Int) -> OutputBlock {

@@ -22,11 +22,10 @@ extension StickyChannel {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
-        guard case .byteBuffer(let buffer) = unwrapData(data, as: IOData.self) else {
-            promise?.fail(TLSFileRegionError())
-            return
+        switch unwrapData(data, as: IOData.self) {
+        case .byteBuffer(let buffer): queue.append(buffer, promise)
+        case .fileRegion(let file): queue.append(file, promise)
         }
-        queue.append(buffer, promise)
         if bufferedBytes > waterMark.high { setWritable(false) }
     }
 
@@ -124,6 +123,7 @@ extension StickyChannel {
             keepUnsent(output)
         }
         if let failure { fail(failure) }
+        if let problem = queue.problem, sendError == 0 { sendError = problem.errnoCode }
     }
 
     /// Everything is with the system: keeps the promises. Calls handlers.
@@ -200,7 +200,8 @@ extension StickyChannel {
         guard !watchesOutput, let place else { return }
         watchesOutput = true
         // Says at once if there is room again.
-        loop.rewatch(place, descriptor, STICKY_EPOLL_IN | STICKY_EPOLL_RDHUP | STICKY_EPOLL_OUT)
+        let events = STICKY_EPOLL_IN | STICKY_EPOLL_RDHUP | STICKY_EPOLL_OUT | STICKY_EPOLL_EDGE
+        loop.rewatch(place, descriptor, events)
     }
 
     /// Keeps what is left in the loop's output, which others need.

@@ -53,10 +53,9 @@ extension StickyChannel {
         }
         hold(plaintext)
         if isEstablished, phase == .handshake {
-            let info = session?.info
-            applicationProtocol = info?.applicationProtocol
+            applicationProtocol = session?.applicationProtocol
             // Before TLS 1.3 the last of the handshake is among it.
-            holdsTickets = unsent != nil && !isBlocked && info?.version == .v1_3
+            holdsTickets = unsent != nil && !isBlocked && session?.version == .v1_3
             prepare()
         }
         deliver()

@@ -18,6 +18,9 @@ internal import Synchronization
 /// Unchecked: what is not `let` or atomic is only touched on the loop. The methods that NIO allows on any thread go
 /// through the pipeline or ``EventLoop/execute(_:)``, which bring them there; the pipeline and the promise of the end
 /// are set before anybody else has the channel.
+///
+/// `@exclusivity(unchecked)`: what nearly every event touches would otherwise pay for a check each time, a tenth of a
+/// small request's instructions. No access to one of these lasts over a call to a handler.
 public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
     /// So much is encrypted and sent at once.
     static let burst = 8 * PlaintextQueue.recordSize
@@ -40,31 +43,31 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
 
     // The socket.
     let descriptor: CInt
-    var lease: ConnectionLease?
-    var place: SourceTable.Place?
+    @exclusivity(unchecked) var lease: ConnectionLease?
+    @exclusivity(unchecked) var place: SourceTable.Place?
     var watchesOutput = false
     /// The system may have bytes for us.
-    var mayRead = true
+    @exclusivity(unchecked) var mayRead = true
     /// The peer's end has come to the system, behind whatever it holds.
     var endIsNear = false
     var hasFault = false
     var shutdownIsDone = false
 
-    var phase = Phase.handshake
-    var session: TLSSession?
+    @exclusivity(unchecked) var phase = Phase.handshake
+    @exclusivity(unchecked) var session: TLSSession?
     var applicationProtocol: String?
     lazy var timer = ChannelTimer(self)
 
     // Receiving.
-    var isInEvent = false
-    var readPending = false
-    var isDelivering = false
-    var hasDelivered = false
+    @exclusivity(unchecked) var isInEvent = false
+    @exclusivity(unchecked) var readPending = false
+    @exclusivity(unchecked) var isDelivering = false
+    @exclusivity(unchecked) var hasDelivered = false
     var receivedAny = false
-    var undecrypted = 0
-    var inbound: ByteBuffer?
+    @exclusivity(unchecked) var undecrypted = 0
+    @exclusivity(unchecked) var inbound: ByteBuffer?
     /// No more plaintext comes.
-    var inputHasEnded = false
+    @exclusivity(unchecked) var inputHasEnded = false
     /// The peer's TCP stream has ended, and everything before was taken.
     var socketInputHasEnded = false
     /// The system has said so; handlers may still have something to read before.
@@ -74,30 +77,30 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
     var goesOnLater = false
 
     // Sending.
-    var queue = PlaintextQueue()
+    @exclusivity(unchecked) var queue = PlaintextQueue()
     /// Ciphertext that waits, before anything in the queue.
-    var unsent: OutputBlock?
+    @exclusivity(unchecked) var unsent: OutputBlock?
     /// `unsent` holds only session tickets, which wait for the first answer: alone they would cost a system call and a
     /// packet.
     var holdsTickets = false
     /// Promises of what `unsent` holds.
-    var promisesInFlight: [EventLoopPromise<Void>] = []
+    @exclusivity(unchecked) var promisesInFlight: [EventLoopPromise<Void>] = []
     /// The system takes no more at the moment.
     var isBlocked = false
     /// The error of a send, told when no buffer of the loop is in use.
     var sendError: CInt = 0
-    var isPumping = false
-    var settlesLater = false
+    @exclusivity(unchecked) var isPumping = false
+    @exclusivity(unchecked) var settlesLater = false
 
     // Ending.
     var outputCloseIsWanted = false
     var outputIsClosed = false
-    var outputClosePromise: EventLoopPromise<Void>?
+    @exclusivity(unchecked) var outputClosePromise: EventLoopPromise<Void>?
     var closeIsWanted = false
     var closeHasBegun = false
     var saidGoodbye = false
     var isLingering = false
-    var closePromises: [EventLoopPromise<Void>] = []
+    @exclusivity(unchecked) var closePromises: [EventLoopPromise<Void>] = []
 
     // Options.
     var autoRead = true
@@ -107,13 +110,13 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
         high: 2 * StickyChannel.burst
     )
     var messagesPerRead = 4
-    var receiveAllocator: (any RecvByteBufferAllocator)?
+    @exclusivity(unchecked) var receiveAllocator: (any RecvByteBufferAllocator)?
     var byteBufferAllocator = ByteBufferAllocator()
 
-    private var madePipeline: ChannelPipeline?
-    private var madeClosePromise: EventLoopPromise<Void>?
+    @exclusivity(unchecked) private var madePipeline: ChannelPipeline?
+    @exclusivity(unchecked) private var madeClosePromise: EventLoopPromise<Void>?
     /// While handlers may be called.
-    var activePipeline: ChannelPipeline.SynchronousOperations?
+    @exclusivity(unchecked) var activePipeline: ChannelPipeline.SynchronousOperations?
     let activity = Atomic<Bool>(false)
     let writability = Atomic<Bool>(true)
 
@@ -183,7 +186,7 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
             }
         }
         // Output is only watched while it is blocked: watched always, every new socket would wake the loop at once.
-        let inputEvents = STICKY_EPOLL_IN | STICKY_EPOLL_RDHUP
+        let inputEvents = STICKY_EPOLL_IN | STICKY_EPOLL_RDHUP | STICKY_EPOLL_EDGE
         guard let place = loop.watch(self, descriptor, inputEvents) else {
             return abandon("its descriptor cannot be watched: errno \(errno)")
         }

@@ -27,15 +27,15 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     private let thread = Atomic<UInt>(0)
     private let name: String
 
-    // Of the loop's thread from here.
-    private var work: [LoopWork] = []
-    private var spareWork: [LoopWork] = []
-    private var spareMail: [LoopWork] = []
-    private var timers = TimerHeap()
+    // Of the loop's thread from here. Unchecked, because each turn touches them: no access lasts over a call to others.
+    @exclusivity(unchecked) private var work: [LoopWork] = []
+    @exclusivity(unchecked) private var spareWork: [LoopWork] = []
+    @exclusivity(unchecked) private var spareMail: [LoopWork] = []
+    @exclusivity(unchecked) private var timers = TimerHeap()
     private var events: UnsafeMutablePointer<sticky_epoll_event>
-    private var sources = SourceTable()
-    private var unfinished: [any LoopSource] = []
-    private var unsettled: [any LoopSource] = []
+    @exclusivity(unchecked) private var sources = SourceTable()
+    @exclusivity(unchecked) private var unfinished: [any LoopSource] = []
+    @exclusivity(unchecked) private var unsettled: [any LoopSource] = []
     private var isStopping = false
     private var hasEnded = false
     /// What the connections of the loop share.
@@ -119,16 +119,11 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
 
     // MARK: - Sources, on the loop
 
-    /// Watches a descriptor, edge-triggered. Returns its place, or -errno.
+    /// Watches a descriptor. Returns its place; nil, and `errno` set, when the system cannot. With STICKY_EPOLL_EDGE
+    /// among the events only changes are told.
     func watch(_ source: any LoopSource, _ descriptor: CInt, _ events: UInt32) -> SourceTable.Place? {
         let place = sources.add(source)
-        let status = sticky_epoll_add(
-            epoll.number,
-            descriptor,
-            events | STICKY_EPOLL_EDGE,
-            place.index,
-            place.generation
-        )
+        let status = sticky_epoll_add(epoll.number, descriptor, events, place.index, place.generation)
         guard status == 0 else {
             sources.remove(place)
             errno = -status
@@ -138,13 +133,7 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     }
 
     func rewatch(_ place: SourceTable.Place, _ descriptor: CInt, _ events: UInt32) {
-        _ = sticky_epoll_modify(
-            epoll.number,
-            descriptor,
-            events | STICKY_EPOLL_EDGE,
-            place.index,
-            place.generation
-        )
+        _ = sticky_epoll_modify(epoll.number, descriptor, events, place.index, place.generation)
     }
 
     /// Before the descriptor is closed: another process may still hold the socket, and the set would keep it.

@@ -12,8 +12,8 @@ final class BufferPool {
     private static let mostKept = 4
 
     private let keepsBuffers: Bool
-    private var small: [ByteBuffer] = []
-    private var large: [ByteBuffer] = []
+    @exclusivity(unchecked) private var small: [ByteBuffer] = []
+    @exclusivity(unchecked) private var large: [ByteBuffer] = []
 
     /// A pool for one connection keeps nothing: it only allocates.
     init(keepsBuffers: Bool) {

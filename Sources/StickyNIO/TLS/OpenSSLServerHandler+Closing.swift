@@ -128,6 +128,17 @@ extension OpenSSLServerHandler {
         context.fireErrorCaught(failure)
     }
 
+    /// A file that was to be sent cannot be read. What follows it would be taken for it, so the connection ends.
+    func fileFailed(_ context: ChannelHandlerContext, _ problem: IOError) {
+        state = .closing
+        closeIsWanted = true
+        failWrites(problem)
+        outputClosePromise?.fail(problem)
+        outputClosePromise = nil
+        context.fireErrorCaught(problem)
+        closing.abort(context)
+    }
+
     func handshakeTimedOut(_ context: ChannelHandlerContext) {
         guard state == .handshake else { return }
         handshakeFailed(context, .timedOut, level: .info)

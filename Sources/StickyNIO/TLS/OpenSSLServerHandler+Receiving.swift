@@ -104,7 +104,7 @@ extension OpenSSLServerHandler {
         handshakeTimer?.cancel()
         handshakeTimer = nil
         state = .open
-        let name = session.info?.applicationProtocol
+        let name = session.applicationProtocol
         context.fireUserInboundEventTriggered(TLSUserEvent.handshakeCompleted(negotiatedProtocol: name))
         if closeHasBegun { closing.watchProgress(context) { [self] in queue.byteCount } }
         encrypt(context)

@@ -15,7 +15,7 @@ extension OpenSSLServerHandler {
         }
         switch unwrapOutboundIn(data) {
         case .byteBuffer(let buffer): queue.append(buffer, promise)
-        case .fileRegion: promise?.fail(TLSFileRegionError())
+        case .fileRegion(let file): queue.append(file, promise)
         }
     }
 
@@ -59,6 +59,11 @@ extension OpenSSLServerHandler {
             failure = send(piece, &output)
         }
         buffers.give(scratch)
+        if let problem = queue.problem {
+            for promise in promises { promise.fail(problem) }
+            fileFailed(context, problem)
+            return false
+        }
         if let failure {
             for promise in promises { promise.fail(failure) }
             if output.readableBytes > 0 { staged = output }

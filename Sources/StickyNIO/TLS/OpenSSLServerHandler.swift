@@ -25,7 +25,7 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
     public typealias InboundIn = ByteBuffer
     /// Plaintext.
     public typealias InboundOut = ByteBuffer
-    /// Plaintext. Files cannot be encrypted: writing one fails.
+    /// Plaintext. A file is read, on the event loop, when its turn comes.
     public typealias OutboundIn = IOData
     /// Ciphertext.
     public typealias OutboundOut = ByteBuffer

@@ -30,13 +30,4 @@ public struct TLSHandshakeError: Error, Sendable, Hashable, CustomStringConverti
     /// A sentence for logs.
     public var description: String { sentence }
 }
-
-/// A file region was written to a TLS channel: only bytes can be encrypted.
-public struct TLSFileRegionError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The error.
-    public init() {}
-
-    /// A sentence for logs.
-    public var description: String { "a file region cannot be sent over TLS: write its bytes" }
-}
 #endif

@@ -5,12 +5,14 @@ struct ConnectionEntry: Sendable, Hashable {
     var listener: Int
     var reason: RouteReason
     var hops: Int
+    /// From the master: what the worker is to report when the connection has ended.
+    var tag = ConnectionTag.none
     var prelude: [UInt8]
 
     /// So that an entry with its addresses always fits a frame.
     static let maximumPrelude = 60 << 10
     /// Entry without prelude and Unix paths.
-    private static let fixedLength = 8 + 2 * 24
+    private static let fixedLength = 16 + 2 * 24
     /// sun_path holds 108 bytes at most (unix(7)).
     private static let maximumPath = 108
 
@@ -19,21 +21,31 @@ struct ConnectionEntry: Sendable, Hashable {
         fixedLength + 2 * maximumPath + count
     }
 
-    init(_ socket: borrowing PausedSocket) {
+    init(_ socket: borrowing PausedSocket, tag: ConnectionTag = .none) {
         peer = socket.peer
         local = socket.local
         listener = socket.listener
         reason = socket.reason
         hops = socket.hops
+        self.tag = tag
         prelude = socket.prelude
     }
 
-    init(peer: SocketAddress, local: SocketAddress, listener: Int, reason: RouteReason, hops: Int, prelude: [UInt8]) {
+    init(
+        peer: SocketAddress,
+        local: SocketAddress,
+        listener: Int,
+        reason: RouteReason,
+        hops: Int,
+        tag: ConnectionTag = .none,
+        prelude: [UInt8]
+    ) {
         self.peer = peer
         self.local = local
         self.listener = listener
         self.reason = reason
         self.hops = hops
+        self.tag = tag
         self.prelude = prelude
     }
 
@@ -43,6 +55,7 @@ struct ConnectionEntry: Sendable, Hashable {
         writer.append(UInt8(clamping: hops))
         writer.append(UInt8(0))
         writer.append(UInt32(clamping: prelude.count))
+        writer.append(tag.number)
         ConnectionEntry.write(peer, to: &writer)
         ConnectionEntry.write(local, to: &writer)
         writer.bytes.append(contentsOf: prelude)
@@ -55,6 +68,7 @@ struct ConnectionEntry: Sendable, Hashable {
         _ = try reader.read(UInt8.self)
         let preludeLength = Int(try reader.read(UInt32.self))
         guard preludeLength <= ConnectionEntry.maximumPrelude else { throw .outOfRange }
+        tag = ConnectionTag(number: try reader.read(UInt64.self))
         peer = try ConnectionEntry.readAddress(&reader)
         local = try ConnectionEntry.readAddress(&reader)
         prelude = preludeLength == 0 ? [] : [UInt8](try reader.read(count: preludeLength))

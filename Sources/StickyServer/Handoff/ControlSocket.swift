@@ -88,6 +88,8 @@ final class FrameReceiver {
         case frameWithoutDescriptors
         /// Nothing more to read now.
         case drained
+        /// A frame beyond ``Frame/maximumLength``, which no one who keeps to the protocol sends.
+        case tooLong
         /// End of file, or an error that amounts to it.
         case lost(errno: CInt)
     }
@@ -102,7 +104,11 @@ final class FrameReceiver {
         let received = sticky_receive(number, buffer.baseAddress, buffer.count, &numbers, &count, 0)
         if received < 0 {
             let errno = CInt(-received)
-            return errno == EAGAIN || errno == EWOULDBLOCK ? .drained : .lost(errno: errno)
+            switch errno {
+            case EAGAIN, EWOULDBLOCK: return .drained
+            case EMSGSIZE: return .tooLong
+            default: return .lost(errno: errno)
+            }
         }
         if count < 0 {
             body(UnsafeRawBufferPointer(rebasing: buffer[..<received]), nil)

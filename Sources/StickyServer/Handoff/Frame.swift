@@ -4,7 +4,7 @@
 /// payload length, little-endian) and a payload of at most ``Frame/maximumPayload`` bytes. Descriptors ride on the
 /// frame that names them.
 enum Frame {
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
     static let headerLength = 8
     static let maximumLength = 64 << 10
     static let maximumPayload = maximumLength - headerLength
@@ -26,6 +26,8 @@ enum Frame {
         case crashed = 22
         case retire = 23
         case refuse = 24
+        /// The tags of connections that have ended.
+        case closed = 25
     }
 
     struct Header {
@@ -54,7 +56,7 @@ enum Frame {
         return writer.bytes
     }
 
-    /// A frame whose payload is one number: the milliseconds of a drain, the nonce of a ping.
+    /// A frame whose payload is one number, such as the nonce of a ping.
     static func number(_ kind: Kind, count: Int = 0, _ number: UInt32) -> [UInt8] {
         var writer = FrameWriter()
         begin(kind, count: count, in: &writer)
@@ -64,9 +66,21 @@ enum Frame {
     }
 
     /// The order to drain. Its count is 1 when a successor serves the slot, and 0 when the server stops.
-    static func drain(within time: Duration, hasSuccessor: Bool) -> [UInt8] {
-        let milliseconds = max(0, min(time / .milliseconds(1), Double(UInt32.max)))
-        return number(.drain, count: hasSuccessor ? 1 : 0, UInt32(milliseconds))
+    static func drain(_ order: DrainOrder, hasSuccessor: Bool) -> [UInt8] {
+        var writer = FrameWriter()
+        begin(.drain, count: hasSuccessor ? 1 : 0, in: &writer)
+        order.write(to: &writer)
+        finish(&writer)
+        return writer.bytes
+    }
+
+    /// Which connections have ended: at most ``ConnectionTag/mostInFrame``.
+    static func closed(_ tags: some Collection<ConnectionTag>) -> [UInt8] {
+        var writer = FrameWriter()
+        begin(.closed, count: tags.count, in: &writer)
+        for tag in tags { writer.append(tag.number) }
+        finish(&writer)
+        return writer.bytes
     }
 
     /// The crash notice, whose last byte the signal handler sets to the signal's number.

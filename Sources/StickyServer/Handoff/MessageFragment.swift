@@ -10,10 +10,14 @@ struct Envelope: Sendable, Hashable {
         case publication = 4
         /// From the master: a name and the bytes that it shares under it.
         case shared = 5
+        /// To the master: how many bytes a message has that shall wait for room. The answer is a response.
+        case reserve = 6
+        /// To the master: the message of a reservation will not come.
+        case release = 7
     }
 
     var kind = Kind.plain
-    /// The request's number, chosen by whoever asked.
+    /// The request's number, chosen by whoever asked. Of a message or a publication: the number of its reservation.
     var request: UInt32 = 0
     /// On the way to a worker the sender, on the way to the master the receiver: a slot, or one of the two below.
     var party: UInt16

@@ -13,6 +13,7 @@ final class EventHub: Sendable {
         var isFinished = false
     }
 
+    let counts = CountBoard()
     private let state = Mutex(State())
     /// The union of all filters, so that the hot path need not build events that nobody wants, nor take the lock.
     private let wanted = Atomic<Int>(0)

@@ -13,12 +13,13 @@ struct HandOffLedger: ~Copyable, Sendable {
         sent.append(held)
     }
 
-    /// The worker owns the oldest `count` sockets: this process's copies are closed. False when the worker claims more
-    /// than it was sent.
-    mutating func receipt(_ count: Int) -> Bool {
+    /// The worker owns the oldest `count` sockets: this process's copies are closed, after `body` has looked at each.
+    /// False when the worker claims more than it was sent.
+    mutating func receipt(_ count: Int, _ body: (borrowing HeldSocket) -> Void = { _ in }) -> Bool {
         guard (0...sent.count).contains(count) else { return false }
         for _ in 0..<count {
             guard let held = sent.popFirst() else { return false }
+            body(held)
             held.takeSocket().release()
         }
         receipted += count

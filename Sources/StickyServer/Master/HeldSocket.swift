@@ -3,24 +3,31 @@ struct HeldSocket: ~Copyable, Sendable {
     let socket: PausedSocket
     let route: Route
     let arrived: ContinuousClock.Instant
+    let tag: ConnectionTag
 
-    init(_ socket: consuming PausedSocket, route: Route, arrived: ContinuousClock.Instant) {
+    init(
+        _ socket: consuming PausedSocket,
+        route: Route,
+        arrived: ContinuousClock.Instant,
+        tag: ConnectionTag = .none
+    ) {
         self.socket = socket
         self.route = route
         self.arrived = arrived
+        self.tag = tag
     }
 
     /// The same socket, sent elsewhere for another reason.
     consuming func with(reason: RouteReason) -> HeldSocket {
-        let (route, arrived) = (self.route, self.arrived)
-        return HeldSocket(socket.with(reason: reason), route: route, arrived: arrived)
+        let (route, arrived, tag) = (self.route, self.arrived, self.tag)
+        return HeldSocket(socket.with(reason: reason), route: route, arrived: arrived, tag: tag)
     }
 
     /// The same socket, belonging to another slot.
     consuming func with(home: Int) -> HeldSocket {
         let route = Route(home: home, hash: self.route.hash, reason: self.route.reason)
-        let arrived = self.arrived
-        return HeldSocket(socket, route: route, arrived: arrived)
+        let (arrived, tag) = (self.arrived, self.tag)
+        return HeldSocket(socket, route: route, arrived: arrived, tag: tag)
     }
 
     consuming func takeSocket() -> PausedSocket { socket }

@@ -63,7 +63,11 @@ final class Listener {
         }
         descriptor = OwnedDescriptor(owning: number)
         if case .unix(let path) = target.storage { unixPath = path } else { unixPath = nil }
-        Listener.setOptions(number, wanted)
+        guard Listener.setOptions(number, wanted) else {
+            let failure = errno
+            if let unixPath { unlink(unixPath) }
+            throw .system(.permissionDenied, "cannot give \(target) the mode or the owner that it shall have", failure)
+        }
         guard listen(number, CInt(clamping: wanted.backlog)) == 0 else { throw Listener.error(target, errno) }
         address = Listener.boundAddress(number) ?? target
     }
@@ -177,11 +181,13 @@ final class Listener {
         if status == -1, errno == ECONNREFUSED { unlink(path) }
     }
 
-    private static func setOptions(_ number: CInt, _ wanted: ListenAddress) {
+    /// False when a Unix socket would be open to others than it shall be. A TCP option that the system does not know is
+    /// no reason not to serve.
+    private static func setOptions(_ number: CInt, _ wanted: ListenAddress) -> Bool {
         if case .unix(let path) = wanted.address.storage {
-            if let mode = wanted.mode { chmod(path, mode_t(mode)) }
-            if let owner = wanted.owner { chown(path, owner.user, owner.group) }
-            return
+            if let mode = wanted.mode, chmod(path, mode_t(truncatingIfNeeded: mode)) != 0 { return false }
+            guard let owner = wanted.owner else { return true }
+            return chown(path, owner.user, owner.group) == 0
         }
         // Accepted sockets inherit it, which saves a call for each.
         if wanted.noDelay { set(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
@@ -191,6 +197,7 @@ final class Listener {
             set(number, CInt(IPPROTO_TCP), TCP_DEFER_ACCEPT, CInt(clamping: wanted.deferAccept))
         }
         #endif
+        return true
     }
 
     private static func set(_ number: CInt, _ level: CInt, _ option: CInt, _ value: CInt) {

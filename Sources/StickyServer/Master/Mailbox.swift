@@ -9,6 +9,9 @@ enum MasterCommand: Sendable {
     case scale(to: Int)
     /// The envelope's party is the receiver.
     case send(Envelope, done: @Sendable (StickyServerError?) -> Void)
+    /// The master's own wish to wait for room; answered through its request table.
+    case reserve(request: UInt32, party: UInt16, size: Int)
+    case release(request: UInt32)
 }
 
 /// Who gets a message.

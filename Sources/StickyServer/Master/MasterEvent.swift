@@ -66,6 +66,12 @@ public struct DropReason: Sendable, Hashable, CustomStringConvertible {
     public static let stopping = DropReason(word: "stopping")
     /// A worker handed on a connection that had been handed on before.
     public static let tooManyHops = DropReason(word: "too-many-hops")
+    /// ``ConnectionLimits/total`` was reached.
+    public static let totalLimit = DropReason(word: "total-limit")
+    /// ``ConnectionLimits/perWorker`` was reached in its slot.
+    public static let workerLimit = DropReason(word: "worker-limit")
+    /// ``ConnectionLimits/perSource`` was reached.
+    public static let sourceLimit = DropReason(word: "source-limit")
     /// A worker named a slot that does not exist.
     public static let noSuchSlot = DropReason(word: "no-such-slot")
 

@@ -9,6 +9,10 @@ extension MasterLoop {
     func acceptConnections(_ listener: Listener, atMost limit: Int = MasterLoop.batch) {
         guard stop == nil else { return }
         let now = clock.now
+        var accepted = 0
+        defer {
+            if accepted > 0 { events.counts.accepted(accepted) }
+        }
         for _ in 0..<limit {
             guard heldSockets < configuration.limits.held else {
                 pauseAccepting(.holdingTooMany, because: .holdingTooMany)
@@ -16,8 +20,20 @@ extension MasterLoop {
             }
             switch listener.accept() {
             case .connection(let connection, let peer):
-                let local = listener.localAddress(of: connection)
+                accepted += 1
+                if isShortOfResources { endShortage() }
                 let route = router.route(peer)
+                let tag = account.tag(for: route)
+                if tag != .none {
+                    let inSlot = countedConnections(of: slots[route.home])
+                    if let reason = account.refusal(of: tag, inSlot: inSlot) {
+                        refuse(connection, of: peer, slot: route.home, reason: reason)
+                        continue
+                    }
+                    account.add(tag)
+                    events.counts.counted(account.all.total)
+                }
+                let local = listener.localAddress(of: connection)
                 let socket = PausedSocket(
                     connection: connection,
                     peer: peer,
@@ -26,17 +42,24 @@ extension MasterLoop {
                     reason: route.reason
                 )
                 heldSockets += 1
-                place(HeldSocket(socket, route: route, arrived: now))
+                place(HeldSocket(socket, route: route, arrived: now, tag: tag))
             case .skip:
                 continue
             case .nothing:
                 return
             case .exhausted(let errno):
+                let pause = AcceptPause.outOfResources(until: now + Self.resourcePause, held: heldSockets)
+                // Tries in vain are told once.
+                guard !isShortOfResources else {
+                    acceptPause = pause
+                    return
+                }
+                isShortOfResources = true
                 logger.warning(
                     "cannot accept: out of descriptors or memory",
                     metadata: ["error": "\(Libc.describe(errno: errno))"]
                 )
-                pauseAccepting(.outOfResources(until: now + Self.resourcePause), because: .outOfResources)
+                pauseAccepting(pause, because: .outOfResources)
                 return
             }
         }
@@ -53,12 +76,19 @@ extension MasterLoop {
         case .holdingTooMany:
             // Half-way down, so that a full master does not switch back and forth with every connection.
             guard heldSockets <= configuration.limits.held / 2 else { return }
-        case .outOfResources(let until):
-            guard now >= until else { return }
+        case .outOfResources(let until, let held):
+            // A socket that a worker took is a descriptor more. Whether that is enough shows when the next one comes.
+            if now >= until || heldSockets < held { acceptPause = nil }
+            return
         case nil:
             return
         }
         acceptPause = nil
+        publish(.acceptResumed)
+    }
+
+    private func endShortage() {
+        isShortOfResources = false
         publish(.acceptResumed)
     }
 
@@ -90,14 +120,21 @@ extension MasterLoop {
     }
 
     private func otherSlot(than home: Slot, for hash: UInt64) -> Slot? {
-        router.choice(for: hash) { $0 != home.number && slots[$0].hasRoom(configuration.limits) }.map { slots[$0] }
+        router.choice(for: hash) { number in
+            let slot = slots[number]
+            guard slot !== home, slot.hasRoom(configuration.limits) else { return false }
+            return configuration.connectionLimits.perWorker == nil
+                || !account.isFull(slot: countedConnections(of: slot))
+        }.map { slots[$0] }
     }
 
     func drop(_ held: consuming HeldSocket, slot: Int, reason: DropReason) {
         heldSockets -= 1
-        let peer = held.socket.peer
-        logger.debug("connection dropped", metadata: ["peer": "\(peer)", "slot": "\(slot)", "reason": "\(reason)"])
-        events.publish(.connectionDropped(slot: slot, reason: reason, peer: peer), to: .connections)
+        if held.tag != .none {
+            account.remove(held.tag)
+            events.counts.counted(account.all.total)
+        }
+        tellDrop(held.socket.peer, slot: slot, reason: reason)
     }
 
     // MARK: - Waiting

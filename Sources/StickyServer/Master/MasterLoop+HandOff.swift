@@ -1,9 +1,6 @@
 internal import Logging
 
 extension MasterLoop {
-    /// How long a slot is left alone when the kernel or its worker has no room for more descriptors.
-    private static let busyPause: Duration = .milliseconds(20)
-
     /// Passes on what waits, as far as the workers take it.
     func flushSlots() {
         for slot in slots where slot.waiting.count > 0 { flush(slot) }
@@ -13,7 +10,8 @@ extension MasterLoop {
         while slot.waiting.count > 0, slot.isConnected, !slot.isBlocked, slot.pausedUntil == nil,
             let process = slot.process
         {
-            let room = configuration.limits.unreceiptedPerWorker - process.ledger.count
+            let most = configuration.limits.unreceiptedPerWorker
+            let room = min(most, slot.window.limit ?? most) - process.ledger.count
             guard room > 0 else { return }
             switch sendBatch(of: slot, to: process, atMost: min(room, ControlSocket.maximumDescriptors)) {
             case .done:
@@ -22,7 +20,7 @@ extension MasterLoop {
                 slot.isBlocked = true
                 return
             case .busy:
-                slot.pausedUntil = clock.now + Self.busyPause
+                slot.pausedUntil = clock.now + slot.window.refused()
                 return
             case .lost:
                 endControl(process)
@@ -41,7 +39,7 @@ extension MasterLoop {
                 guard descriptors.isEmpty || frameWriter.bytes.count + needed <= Frame.maximumLength else {
                     return false
                 }
-                ConnectionEntry(held.socket).write(to: &frameWriter)
+                ConnectionEntry(held.socket, tag: held.tag).write(to: &frameWriter)
                 descriptors.append(held.socket.descriptor)
                 return true
             }
@@ -83,6 +81,7 @@ extension MasterLoop {
                     problem = error
                 }
             }
+            if case .tooLong = outcome { problem = .outOfRange }
             if let problem {
                 logger.error(
                     "a worker broke the control protocol and is ended",
@@ -96,7 +95,7 @@ extension MasterLoop {
             case .frame: continue
             case .frameWithoutDescriptors: logger.error("out of descriptors: a connection that was handed on is lost")
             case .drained: return
-            case .lost: endControl(process)
+            case .tooLong, .lost: endControl(process)
             }
         }
     }
@@ -117,19 +116,25 @@ extension MasterLoop {
         case .ready:
             workerReady(process)
         case .receipt:
-            guard process.ledger.receipt(header.count) else { throw .outOfRange }
+            guard process.ledger.receipt(header.count, { process.open.add($0.tag) }) else { throw .outOfRange }
             heldSockets -= header.count
+            slots[process.slot].window.receipted(
+                header.count,
+                configured: configuration.limits.unreceiptedPerWorker
+            )
         case .refuse:
             guard header.count <= process.ledger.count else { throw .outOfRange }
             takeRefused(header.count, from: process)
         case .messageToMaster:
             if let message = try process.assembler.add(payload) {
-                deliver(message, from: process.slot)
+                try deliver(message, from: process)
             }
         case .rehome:
             let slot = Int(try payload.read(UInt16.self))
             let entry = try ConnectionEntry(from: &payload)
             if let connection = connections.popFirst() { rehome(connection, entry, to: slot) }
+        case .closed:
+            try connectionsEnded(header.count, payload, of: process)
         case .retire:
             retire(process)
         case .crashed:
@@ -144,7 +149,9 @@ extension MasterLoop {
     /// A worker out of descriptors could not take the oldest sockets that it was sent. They are placed again: with it
     /// later, or elsewhere.
     private func takeRefused(_ count: Int, from process: WorkerProcess) {
-        slots[process.slot].pausedUntil = clock.now + Self.busyPause
+        let slot = slots[process.slot]
+        // Several frames may have met the same lack; they are one.
+        if slot.pausedUntil == nil { slot.pausedUntil = clock.now + slot.window.refused() }
         for _ in 0..<count {
             guard let held = process.ledger.takeOldest() else { return }
             place(held)
@@ -154,7 +161,10 @@ extension MasterLoop {
     /// A worker has read the first bytes and found that the connection belongs to another slot.
     private func rehome(_ connection: consuming OwnedConnection, _ entry: ConnectionEntry, to slot: Int) {
         heldSockets += 1
-        let hash = router.route(entry.peer).hash
+        let route = router.route(entry.peer)
+        let tag = account.tag(for: route)
+        // The end of the connection in the worker before is still to come: for a moment it counts twice.
+        account.add(tag)
         let exists = slot < slotTarget
         let socket = PausedSocket(
             connection: connection,
@@ -167,13 +177,16 @@ extension MasterLoop {
         )
         let held = HeldSocket(
             socket,
-            route: Route(home: exists ? slot : 0, hash: hash, reason: .rehomed),
-            arrived: clock.now
+            route: Route(home: exists ? slot : 0, hash: route.hash, reason: .rehomed),
+            arrived: clock.now,
+            tag: tag
         )
         if !exists {
             drop(held, slot: slot, reason: .noSuchSlot)
         } else if entry.hops >= 1 {
             drop(held, slot: slot, reason: .tooManyHops)
+        } else if account.isFull(slot: countedConnections(of: slots[slot])) {
+            drop(held, slot: slot, reason: .workerLimit)
         } else {
             place(held)
         }

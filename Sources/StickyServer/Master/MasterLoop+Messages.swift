@@ -2,17 +2,22 @@ internal import Logging
 internal import Synchronization
 
 extension MasterLoop {
-    /// Sends a message to one worker or all; an error says who did not get it.
-    func send(_ envelope: Envelope, from sender: UInt16) -> StickyServerError? {
+    /// Sends a message of a process, 0 for this one, to one worker or all; an error says who did not get it.
+    func send(_ envelope: Envelope, from sender: UInt16, pid: Int32) -> StickyServerError? {
         var outgoing = envelope
         outgoing.party = sender
+        var isReserved = false
+        if envelope.request != 0, [.plain, .publication].contains(envelope.kind) {
+            isReserved = reservations.release(.init(pid: pid, request: envelope.request))
+            outgoing.request = 0
+        }
         switch envelope.party {
         case Envelope.master:
             return StickyServerError(.noSuchSlot, "the master does not send messages to itself")
         case Envelope.everyone:
             var problem: StickyServerError?
             for slot in activeSlots where slot.number != Int(sender) && slot.state.isAlive {
-                if let error = send(outgoing, to: slot) { problem = error }
+                if let error = send(outgoing, to: slot, isReserved: isReserved) { problem = error }
             }
             return problem
         case let number:
@@ -22,16 +27,18 @@ extension MasterLoop {
                     "there is no slot \(number): this server has \(slotTarget), counted from 0"
                 )
             }
-            return send(outgoing, to: slots[Int(number)])
+            return send(outgoing, to: slots[Int(number)], isReserved: isReserved)
         }
     }
 
-    private func send(_ envelope: Envelope, to slot: Slot) -> StickyServerError? {
+    /// Room that is kept for others is none.
+    private func send(_ envelope: Envelope, to slot: Slot, isReserved: Bool) -> StickyServerError? {
         guard let process = slot.process, process.control != nil else {
             dropped(envelope, to: slot)
             return StickyServerError(.noSuchSlot, "slot \(slot.number) has no worker at the moment")
         }
-        guard process.outbound.hasRoom(for: envelope.payload.count) else {
+        let needed = envelope.payload.count + reservations.kept(in: slot.number)
+        guard isReserved || process.outbound.hasRoom(for: needed) else {
             dropped(envelope, to: slot)
             return StickyServerError(
                 .messageQueueFull,
@@ -78,11 +85,22 @@ extension MasterLoop {
     }
 
     /// A worker's message has arrived whole; its party is the receiver.
-    func deliver(_ envelope: Envelope, from slot: Int) {
+    func deliver(_ envelope: Envelope, from process: WorkerProcess) throws(FrameError) {
+        let slot = process.slot
+        let owner = MessageReservations.Owner(pid: process.pid, request: envelope.request)
+        switch envelope.kind {
+        case .reserve:
+            guard envelope.payload.count == 4 else { throw .truncated }
+            let size = envelope.payload.reversed().reduce(0) { $0 << 8 | Int($1) }
+            return reserve(owner, party: envelope.party, size: size)
+        case .release:
+            return release(owner)
+        default:
+            break
+        }
         guard envelope.party == Envelope.master else {
-            if send(envelope, from: UInt16(clamping: slot)) != nil, envelope.kind == .request {
-                refuse(envelope.request, of: slot)
-            }
+            let problem = send(envelope, from: UInt16(clamping: slot), pid: process.pid)
+            if problem != nil, envelope.kind == .request { refuse(envelope.request, of: slot) }
             return
         }
         switch envelope.kind {
@@ -94,6 +112,8 @@ extension MasterLoop {
             mailbox.requests.refuse(envelope.request)
         case .request:
             answer(envelope, of: slot)
+        case .reserve, .release:
+            break
         }
     }
 
@@ -114,6 +134,6 @@ extension MasterLoop {
 
     private func refuse(_ request: UInt32, of slot: Int) {
         let refusal = Envelope(kind: .refusal, request: request, party: UInt16(clamping: slot), payload: [])
-        _ = send(refusal, from: Envelope.master)
+        _ = send(refusal, from: Envelope.master, pid: 0)
     }
 }

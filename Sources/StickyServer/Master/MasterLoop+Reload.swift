@@ -94,11 +94,16 @@ extension MasterLoop {
 
     /// Tells a process to finish what it has.
     func startDrain(_ process: WorkerProcess, hasSuccessor: Bool) {
-        let limit = clock.now + configuration.drainDeadline + Self.killGrace
-        process.killAt = process.killAt.map { min($0, limit) } ?? limit
+        if let deadline = configuration.drainDeadline {
+            let limit = clock.now + deadline + Self.killGrace
+            process.killAt = process.killAt.map { min($0, limit) } ?? limit
+        }
         process.isDraining = true
         guard process.control != nil else { return }
-        process.outbound.append(Frame.drain(within: configuration.drainDeadline, hasSuccessor: hasSuccessor))
+        // The server's end frees everybody at once: there is no successor to be spared.
+        let spread = hasSuccessor ? configuration.drainSpread : .zero
+        let order = DrainOrder(within: configuration.drainDeadline, spread: spread)
+        process.outbound.append(Frame.drain(order, hasSuccessor: hasSuccessor))
         if case .lost = process.flushOutbound() { endControl(process) }
     }
 }

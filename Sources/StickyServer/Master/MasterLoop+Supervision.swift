@@ -9,8 +9,6 @@ import Darwin
 #endif
 
 extension MasterLoop {
-    /// After a drain's deadline workers get this long to notice it themselves.
-    static let killGrace: Duration = .seconds(1)
     /// How long a process may live on after it closed its control socket.
     private static let exitGrace: Duration = .seconds(2)
 
@@ -129,6 +127,7 @@ extension MasterLoop {
     func endControl(_ process: WorkerProcess) {
         guard process.control != nil else { return }
         process.closeControl()
+        forgetConnections(of: process)
         process.watchExit()
         if process.killAt == nil { process.killAt = clock.now + Self.exitGrace }
         takeBack(process)
@@ -138,6 +137,7 @@ extension MasterLoop {
     /// The crash notice: the process serves nobody any more, but may write its backtrace for a while.
     func crashed(_ process: WorkerProcess, signal: CInt) {
         process.crashSignal = signal
+        forgetConnections(of: process)
         process.killAt = clock.now + configuration.crashReportLimit
         lost(process, end: WorkerEnd(code: nil, signal: Int(signal)))
     }
@@ -164,9 +164,11 @@ extension MasterLoop {
             // Its last frames, of which receipts matter: what they name must not be served twice.
             receiveFrames(process)
             process.closeControl()
+            forgetConnections(of: process)
         }
         guard let index = processes.firstIndex(where: { $0 === process }) else { return }
         processes.remove(at: index)
+        reservations.forget(pid: process.pid)
         let slot = slots[process.slot]
         if slot.process !== process, slot.successor?.process !== process {
             logger.debug("a former worker ended", metadata: ["pid": "\(process.pid)", "end": "\(end)"])
@@ -246,54 +248,5 @@ extension MasterLoop {
         if slot.number >= slotTarget, stop == nil { rehouseWaiting(of: slot) }
         process.returned += count
         return count
-    }
-
-    // MARK: - Stopping
-
-    /// First call: no more connections, and workers drain. Second call: everything ends now.
-    func beginStop() {
-        guard stop == nil else {
-            for process in processes { process.kill() }
-            return
-        }
-        // What the backlog holds has been accepted as far as its clients know.
-        if hasServed {
-            for listener in listeners { acceptConnections(listener, atMost: configuration.limits.held) }
-        }
-        flushSlots()
-        for listener in listeners { listener.removeFile() }
-        listeners = []
-        publish(.stopping)
-        serviceManager.notify("STOPPING=1", "STATUS=stopping")
-        stop = StopState(deadline: clock.now + configuration.drainDeadline)
-        reload.cancel()
-        for slot in slots {
-            slot.state.stop()
-            while let held = slot.waiting.popFirst() { drop(held, slot: slot.number, reason: .stopping) }
-        }
-        for process in processes { startDrain(process, hasSuccessor: false) }
-    }
-
-    private func fail(_ error: StickyServerError) {
-        failure = error
-        beginStop()
-    }
-
-    func enforceDeadlines(_ now: ContinuousClock.Instant) {
-        for process in processes {
-            guard let killAt = process.killAt, now >= killAt else { continue }
-            logger.warning(
-                "a worker did not end in time and is killed",
-                metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)"]
-            )
-            process.kill()
-            // If even SIGKILL does not end it (uninterruptible sleep), this is tried again.
-            process.killAt = now + .seconds(5)
-        }
-        guard stop != nil else { return }
-        // Sockets of processes that ended while stopping have nobody left to serve them.
-        for slot in slots where slot.process == nil {
-            while let held = slot.waiting.popFirst() { drop(held, slot: slot.number, reason: .stopping) }
-        }
     }
 }

@@ -28,12 +28,17 @@ final class MasterLoop {
     /// Sockets that the master owns: waiting or not receipted.
     var heldSockets = 0
     var acceptPause: AcceptPause?
+    /// The last try to accept found no descriptor or memory.
+    var isShortOfResources = false
+    var account: ConnectionAccount
+    var limitNotices: [DropReason: ContinuousClock.Instant] = [:]
     var hasServed = false
     var lastBootFailure: WorkerEnd?
     var stop: StopState?
     var reload = RollingReload()
     var upgrade: Upgrade?
     var shared: [String: [UInt8]] = [:]
+    var reservations = MessageReservations()
     let serviceManager = ServiceManager()
     var nextWatchdog: ContinuousClock.Instant?
     var failure: StickyServerError?
@@ -52,13 +57,12 @@ final class MasterLoop {
 
     enum AcceptPause {
         case holdingTooMany
-        case outOfResources(until: ContinuousClock.Instant)
+        /// `held` sockets were the master's own.
+        case outOfResources(until: ContinuousClock.Instant, held: Int)
     }
 
-    struct StopState {
-        var deadline: ContinuousClock.Instant
-        var isForced = false
-    }
+    /// That there is one means that the server stops.
+    struct StopState {}
 
     /// Opens the listeners, so that a bad address is known before any process is started.
     ///
@@ -75,6 +79,7 @@ final class MasterLoop {
         self.events = events
         self.mailbox = mailbox
         logger = configuration.logger
+        account = ConnectionAccount(configuration.connectionLimits)
         slotTarget = inherited?.slotTarget ?? slotCount
         var routing = configuration.routing
         if let inherited { routing.key = inherited.routingKey }
@@ -169,6 +174,7 @@ final class MasterLoop {
             }
         }
         flushSlots()
+        grantReservations()
     }
 
     // MARK: - Time
@@ -191,7 +197,7 @@ final class MasterLoop {
         }
         if let deadline = healthDeadline(now) { earliest = min(earliest, deadline) }
         if let nextWatchdog { earliest = min(earliest, nextWatchdog) }
-        if case .outOfResources(let until) = acceptPause { earliest = min(earliest, until) }
+        if case .outOfResources(let until, _) = acceptPause { earliest = min(earliest, until) }
         let wait = earliest - now
         guard wait > .zero else { return 0 }
         // Rounded up: waking a moment early would spin until the deadline.
@@ -230,7 +236,10 @@ final class MasterLoop {
             case .upgrade: beginUpgrade()
             case .share(let name, let value): share(name, value)
             case .scale(let count): scale(to: count)
-            case .send(let envelope, let done): done(send(envelope, from: Envelope.master))
+            case .send(let envelope, let done): done(send(envelope, from: Envelope.master, pid: 0))
+            case .reserve(let request, let party, let size):
+                reserve(.init(pid: 0, request: request), party: party, size: size)
+            case .release(let request): release(.init(pid: 0, request: request))
             }
         }
     }

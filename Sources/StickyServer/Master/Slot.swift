@@ -12,6 +12,8 @@ final class Slot {
     var generation = 0
     /// Nothing is sent before this: the kernel or the worker had no room for more descriptors.
     var pausedUntil: ContinuousClock.Instant?
+    /// How much may be under way to its process.
+    var window = SendWindow()
     /// When sockets that found nowhere to go are looked at again.
     var nextExpiry: ContinuousClock.Instant?
     /// When the control socket was full; sending goes on when it can be written.
@@ -21,6 +23,9 @@ final class Slot {
         self.number = number
         self.state = state
     }
+
+    /// Whether it has a process that can be sent messages, ready or not.
+    var hasControl: Bool { (process?.controlNumber ?? -1) >= 0 }
 
     /// Whether sockets can be passed on now.
     var isConnected: Bool {

@@ -16,6 +16,8 @@ final class WorkerProcess {
     /// Nil once the control socket has ended.
     var control: ControlSocket?
     var ledger = HandOffLedger()
+    /// The counted connections that it has receipted and that have not ended.
+    var open = TagCounts()
     var outbound: OutboundQueue
     var heartbeat: Heartbeat
     var isLate = false

@@ -11,15 +11,22 @@ final class RequestTable: Sendable {
 
     private let state = Mutex(State())
 
+    /// A number that no request of this process has.
+    func nextNumber() -> UInt32 {
+        state.withLock { state in
+            // Envelopes without a request have 0.
+            state.next = state.next == .max ? 1 : state.next + 1
+            return state.next
+        }
+    }
+
     /// Sends a request with `send` and waits for its answer, at most for `timeout`.
     func perform(
+        number: UInt32? = nil,
         timeout: Duration,
         _ send: @escaping @Sendable (UInt32) async throws -> Void
     ) async throws -> [UInt8] {
-        let number = state.withLock { state in
-            state.next &+= 1
-            return state.next
-        }
+        let number = number ?? nextNumber()
         var limit: Task<Void, any Error>?
         defer { limit?.cancel() }
         return try await withTaskCancellationHandler {
@@ -28,7 +35,8 @@ final class RequestTable: Sendable {
                 // A cancellation before this found nobody who waits, and so would a limit that ran already.
                 guard !Task.isCancelled else { return fail(number, CancellationError()) }
                 limit = Task {
-                    try await Task.sleep(for: timeout)
+                    // No time that a caller gives may overflow the clock.
+                    try await Task.sleep(for: min(max(timeout, .zero), Configuration.longestTime))
                     fail(number, StickyServerError(.requestTimedOut, "no answer within \(timeout)"))
                 }
                 Task {
@@ -40,9 +48,21 @@ final class RequestTable: Sendable {
         }
     }
 
-    /// The answer has come. One that comes too late is for nobody.
-    func answer(_ number: UInt32, _ payload: [UInt8]) {
-        take(number)?.resume(returning: payload)
+    /// The answer has come. False when it comes too late and is for nobody.
+    @discardableResult
+    func answer(_ number: UInt32, _ payload: [UInt8]) -> Bool {
+        guard let waiting = take(number) else { return false }
+        waiting.resume(returning: payload)
+        return true
+    }
+
+    /// The same answer for everybody who waits.
+    func answerAll(_ payload: [UInt8] = []) {
+        let all = state.withLock { state in
+            defer { state.waiting = [:] }
+            return state.waiting
+        }
+        for waiting in all.values { waiting.resume(returning: payload) }
     }
 
     func refuse(_ number: UInt32) {

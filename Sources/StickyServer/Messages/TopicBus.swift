@@ -8,8 +8,19 @@ public protocol TopicTransport: Sendable {
     /// Gives a publication to every other process. Throws when it could not be sent.
     func send(topic: String, payload: [UInt8]) async throws
 
+    /// Gives a publication to every other process as soon as all have room for it, within `limit`. Throws when it could
+    /// not be sent. A transport that has nothing to wait for need not implement it.
+    func send(topic: String, payload: [UInt8], waitingAtMost limit: Duration) async throws
+
     /// Calls `receive` for every publication of the others, in the order of each sender. Called once.
     func start(_ receive: @escaping @Sendable (_ topic: String, _ payload: [UInt8]) -> Void)
+}
+
+extension TopicTransport {
+    /// Sends at once.
+    public func send(topic: String, payload: [UInt8], waitingAtMost limit: Duration) async throws {
+        try await send(topic: topic, payload: payload)
+    }
 }
 
 /// Publish and subscribe by topic, among all workers. Safe on any thread.
@@ -35,6 +46,14 @@ public final class TopicBus: Sendable {
     public func publish(_ payload: [UInt8], on topic: String) async throws {
         deliver(topic, payload)
         try await transport.send(topic: topic, payload: payload)
+    }
+
+    /// The same, as soon as every other process has room for it: a publisher that is faster than the slowest receiver
+    /// waits. Throws `messageQueueFull` when there is none within `limit`; subscribers in this process have been given
+    /// it then.
+    public func publish(_ payload: [UInt8], on topic: String, waitingAtMost limit: Duration) async throws {
+        deliver(topic, payload)
+        try await transport.send(topic: topic, payload: payload, waitingAtMost: limit)
     }
 
     /// What is published on `topic` from now on. A reader that does not keep up misses the newest beyond `limit`.
@@ -64,13 +83,26 @@ public final class TopicBus: Sendable {
 final class ClusterTransport: TopicTransport {
     private let receive = Mutex<(@Sendable (String, [UInt8]) -> Void)?>(nil)
     private let sender: @Sendable (Envelope) throws(StickyServerError) -> Void
+    private let waitingSender: @Sendable (Envelope, Duration) async throws -> Void
 
-    init(sender: @escaping @Sendable (Envelope) throws(StickyServerError) -> Void) {
+    init(
+        sender: @escaping @Sendable (Envelope) throws(StickyServerError) -> Void,
+        waitingSender: @escaping @Sendable (Envelope, Duration) async throws -> Void
+    ) {
         self.sender = sender
+        self.waitingSender = waitingSender
     }
 
     func send(topic: String, payload: [UInt8]) async throws {
-        try sender(Envelope(kind: .publication, party: Envelope.everyone, payload: NamedBytes.encode(topic, payload)))
+        try sender(envelope(topic, payload))
+    }
+
+    func send(topic: String, payload: [UInt8], waitingAtMost limit: Duration) async throws {
+        try await waitingSender(envelope(topic, payload), limit)
+    }
+
+    private func envelope(_ topic: String, _ payload: [UInt8]) -> Envelope {
+        Envelope(kind: .publication, party: Envelope.everyone, payload: NamedBytes.encode(topic, payload))
     }
 
     func start(_ receive: @escaping @Sendable (String, [UInt8]) -> Void) {

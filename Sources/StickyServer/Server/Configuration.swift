@@ -20,6 +20,9 @@ public struct Configuration: Sendable {
     /// Bounds on what the master holds for workers.
     public var limits = HandOffLimits()
 
+    /// How many connections the server has at most. Default: as many as descriptors allow.
+    public var connectionLimits = ConnectionLimits()
+
     /// How clients are assigned to slots.
     public var routing = RoutingConfiguration()
 
@@ -36,8 +39,15 @@ public struct Configuration: Sendable {
     /// connections end. The oldest beyond it is killed. Default: 3.
     public var maximumDrainingGenerations = 3
 
-    /// How long a stopping worker may finish what is in progress. Default: 30 s.
-    public var drainDeadline: Duration = .seconds(30)
+    /// How long a stopping worker may finish what is in progress; nil means as long as its connections last, which a
+    /// second ``StickyServer/stop()`` and ``maximumDrainingGenerations`` still bound. A worker whose master has died
+    /// ends after 30 s then. Default: 30 s.
+    public var drainDeadline: Duration? = .seconds(30)
+
+    /// Over what time a worker that was replaced tells its connections to end, so that their clients do not all come
+    /// back at the same moment. At most half of ``drainDeadline`` is used. Zero tells all at once, as a server that stops
+    /// always does. Default: 5 s.
+    public var drainSpread: Duration = .seconds(5)
 
     /// How long a crashed worker may write its backtrace after its slot was given to a successor. Default: 60 s.
     public var crashReportLimit: Duration = .seconds(60)
@@ -65,38 +75,4 @@ public struct Configuration: Sendable {
 
     /// The defaults.
     public init() {}
-
-    func validate() throws(StickyServerError) {
-        guard !listeners.isEmpty else {
-            throw StickyServerError(
-                .invalidConfiguration,
-                "no address to listen on: add one to configuration.listeners"
-            )
-        }
-        guard listeners.count <= Self.mostListeners else {
-            throw StickyServerError(
-                .invalidConfiguration,
-                "\(listeners.count) listeners; at most \(Self.mostListeners) are supported"
-            )
-        }
-        guard (0...Self.mostWorkers).contains(maxWorkers) else {
-            throw StickyServerError(
-                .invalidConfiguration,
-                "maxWorkers is \(maxWorkers); expected 0 (one for each core) to \(Self.mostWorkers)"
-            )
-        }
-        guard limits.unreceiptedPerWorker > 0, limits.waitingPerSlot > 0, limits.held > 0 else {
-            throw StickyServerError(.invalidConfiguration, "every limit of the hand-off must be at least 1")
-        }
-        guard (1...(64 << 20)).contains(maximumMessageLength), messageQueueLimit >= maximumMessageLength else {
-            throw StickyServerError(
-                .invalidConfiguration,
-                "maximumMessageLength must be 1 byte to 64 MiB, and messageQueueLimit not below it"
-            )
-        }
-        try routing.validate()
-    }
-
-    static let mostWorkers = 1024
-    static let mostListeners = 64
 }

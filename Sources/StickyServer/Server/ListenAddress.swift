@@ -100,6 +100,9 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         let port = try Self.number(String(text[text.index(after: colon)...]), in: text)
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = String(host.dropFirst().dropLast())
+            guard !host.isEmpty else {
+                throw StickyServerError(.invalidAddress, "«\(text)» names no address between its brackets")
+            }
         } else if host.contains(":") {
             throw StickyServerError(
                 .invalidAddress,
@@ -113,7 +116,8 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     public var description: String { inheritedName.map { "inherited:\($0)" } ?? address.description }
 
     private static func number(_ text: String, in whole: String) throws(StickyServerError) -> Int {
-        guard let port = Int(text) else {
+        // Int also reads a sign.
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = Int(text) else {
             throw StickyServerError(
                 .invalidPort,
                 "«\(whole)» has no port: expected ADDRESS:PORT with a port from 0 to 65535"

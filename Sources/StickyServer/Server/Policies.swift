@@ -41,7 +41,9 @@ public struct UnavailablePolicy: Sendable, Hashable {
 
     /// Waits for its own slot, `attempts` times `interval`, and is then dropped: stickiness before service.
     public static func wait(attempts: Int = 3, interval: Duration = .seconds(1)) -> UnavailablePolicy {
-        UnavailablePolicy(patience: interval * max(0, attempts), reroutes: false)
+        // Kept from overflowing; a patience of years is refused with the configuration.
+        let interval = min(max(interval, .zero), Configuration.longestTime)
+        return UnavailablePolicy(patience: interval * min(max(0, attempts), 1_000_000), reroutes: false)
     }
 
     /// Goes to the next choice at once.

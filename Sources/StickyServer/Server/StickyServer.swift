@@ -31,8 +31,8 @@ public final class StickyServer: Sendable {
     public let worker: Worker?
 
     private let events = EventHub()
-    private let mailbox: Mailbox
-    private let inherited: UpgradeState?
+    let mailbox: Mailbox
+    let inherited: UpgradeState?
     private let hasStarted = Atomic<Bool>(false)
 
     /// A server on one port of every address of the machine.
@@ -78,6 +78,9 @@ public final class StickyServer: Sendable {
     public func events(_ filter: EventFilter = .lifecycle, limit: Int = 4096) -> AsyncStream<MasterEvent> {
         events.subscribe(filter, limit: limit)
     }
+
+    /// What the master has counted so far. Zero in a worker.
+    public var counts: MasterCounts { events.counts.current }
 
     /// The master: opens the listeners, starts the workers and passes connections on until the server has stopped.
     ///
@@ -191,81 +194,9 @@ public final class StickyServer: Sendable {
         mailbox.post(.upgrade)
     }
 
-    /// Gives named bytes to every worker, and to each later one before it can be ready: ``Worker/shared``. Call it
-    /// before ``listen()`` for what workers need from the start. Safe on any thread.
-    ///
-    /// Throws `messageTooLarge`, and `notTheMaster` in a worker.
-    public func share(_ value: [UInt8], as name: String) throws(StickyServerError) {
-        guard isMaster else {
-            throw StickyServerError(.notTheMaster, "this process is a worker: only the master shares")
-        }
-        let count = value.count + name.utf8.count + 2
-        guard count <= configuration.maximumMessageLength, name.utf8.count <= Int(UInt16.max) else {
-            throw .messageTooLarge(count, configuration.maximumMessageLength)
-        }
-        mailbox.post(.share(name: name, value: value))
-    }
-
-    /// What the binary before this one had shared under `name`, after an upgrade; else nil.
-    public func inheritedShare(_ name: String) -> [UInt8]? {
-        inherited?.shared[name]
-    }
-
     /// Changes the number of slots, 1 or more. Clients of slots that stay do not move. Safe on any thread.
     public func scale(to workers: Int) {
         mailbox.post(.scale(to: workers))
-    }
-
-    /// Sends bytes from the master to every worker. Throws `messageTooLarge`, or the last problem of those that did not
-    /// get it.
-    public func broadcast(_ payload: [UInt8]) async throws {
-        try await send(payload, to: .everyone)
-    }
-
-    /// Sends bytes from the master to the worker of one slot, in order.
-    ///
-    /// Throws `noSuchSlot`, `messageTooLarge`, or `messageQueueFull` when the worker does not keep up.
-    public func send(_ payload: [UInt8], to target: MessageTarget) async throws {
-        guard isMaster else {
-            throw StickyServerError(.notTheMaster, "this process is a worker: use worker.send(_:to:)")
-        }
-        try await post(Envelope(party: target.party, payload: payload))
-    }
-
-    /// Asks the worker of one slot, and waits for the answer at most for `timeout`.
-    ///
-    /// Throws what ``send(_:to:)`` throws, `requestRefused` when the worker answers no requests, and `requestTimedOut`.
-    public func request(
-        _ payload: [UInt8],
-        to slot: Int,
-        timeout: Duration = .seconds(5)
-    ) async throws -> [UInt8] {
-        try await mailbox.requests.perform(timeout: timeout) { [self] number in
-            try await post(
-                Envelope(kind: .request, request: number, party: MessageTarget.slot(slot).party, payload: payload)
-            )
-        }
-    }
-
-    /// Answers the workers' requests to the master: the bytes returned are the answer, nil refuses. Runs in a task for
-    /// each request; a later call replaces the handler.
-    public func onRequest(_ handler: @escaping @Sendable (ClusterMessage) async -> [UInt8]?) {
-        mailbox.requestHandler.withLock { $0 = handler }
-    }
-
-    private func post(_ envelope: Envelope) async throws {
-        let count = envelope.payload.count
-        guard count <= configuration.maximumMessageLength else {
-            throw StickyServerError.messageTooLarge(count, configuration.maximumMessageLength)
-        }
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            let done: @Sendable (StickyServerError?) -> Void = { error in
-                if let error { continuation.resume(throwing: error) } else { continuation.resume() }
-            }
-            if !mailbox.post(.send(envelope, done: done)) {
-                done(StickyServerError(.workersGone, "the server has stopped"))
-            }
-        }
     }
 
     private func start() throws(StickyServerError) {

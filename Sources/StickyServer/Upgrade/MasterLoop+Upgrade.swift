@@ -57,6 +57,7 @@ extension MasterLoop {
     /// Becomes the new binary once no worker is in the middle of a message. Returns only when that failed.
     func continueUpgrade() {
         guard case .pending = upgrade, stop == nil, processes.allSatisfy({ !$0.assembler.isOpen }) else { return }
+        dismissReservations()
         let state = upgradeState()
         do throws(StickyServerError) {
             let file = try UpgradeFile.make(state)
@@ -96,6 +97,8 @@ extension MasterLoop {
                     isCurrent: isCurrent,
                     isDraining: process.isDraining,
                     killAfter: killAfter,
+                    crashSignal: process.crashSignal.map { UInt8(clamping: $0) },
+                    open: process.open,
                     outbound: process.outbound.pending
                 )
             )
@@ -123,6 +126,7 @@ extension MasterLoop {
         for carried in state.processes {
             let process = WorkerProcess(carried, configuration: configuration, now: now)
             processes.append(process)
+            for (tag, count) in process.open.counts { account.add(tag, count) }
             if carried.isCurrent, process.control != nil {
                 slots[carried.slot].process = process
                 slots[carried.slot].state.replaced(now: now)
@@ -134,6 +138,7 @@ extension MasterLoop {
         for carried in state.sockets {
             heldSockets += 1
             let held = HeldSocket(carried, arrived: now)
+            account.add(carried.entry.tag)
             if let pid = carried.sentTo, let process = processes.first(where: { $0.pid == pid }) {
                 process.ledger.add(held)
             } else {
@@ -156,7 +161,7 @@ extension UpgradeState.Socket {
             sentTo: pid,
             home: held.route.home,
             hash: held.route.hash,
-            entry: ConnectionEntry(held.socket)
+            entry: ConnectionEntry(held.socket, tag: held.tag)
         )
     }
 }
@@ -176,7 +181,8 @@ extension HeldSocket {
                 hops: entry.hops
             ),
             route: Route(home: carried.home, hash: carried.hash, reason: entry.reason),
-            arrived: arrived
+            arrived: arrived,
+            tag: entry.tag
         )
     }
 }
@@ -201,6 +207,8 @@ extension WorkerProcess {
             _ = sticky_set_cloexec(carried.control, 1)
         }
         isDraining = carried.isDraining
+        crashSignal = carried.crashSignal.map { CInt($0) }
+        open = carried.open
         killAt = carried.killAfter.map { now + .milliseconds(Int($0)) }
         for frame in carried.outbound { outbound.append(frame) }
     }

@@ -17,6 +17,10 @@ struct UpgradeState: Sendable, Hashable {
         var isDraining: Bool
         /// Milliseconds until it is killed; nil for never.
         var killAfter: UInt32?
+        /// The signal of its crash notice; nil when there was none.
+        var crashSignal: UInt8?
+        /// Its counted connections.
+        var open = TagCounts()
         /// Frames that its control socket has not taken yet.
         var outbound: [[UInt8]]
     }
@@ -46,7 +50,7 @@ struct UpgradeState: Sendable, Hashable {
         listeners.map(\.descriptor) + processes.map(\.control).filter { $0 >= 0 } + sockets.map(\.descriptor)
     }
 
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
 
     func encoded() -> [UInt8] {
         var writer = FrameWriter()
@@ -131,8 +135,15 @@ extension UpgradeState.Process {
         writer.append(UInt64(clamping: generation))
         writer.append(pid)
         writer.append(control)
-        writer.append(UInt8(isCurrent ? 1 : 0) | UInt8(isDraining ? 2 : 0) | UInt8(killAfter == nil ? 0 : 4))
+        let flags: [(Bool, UInt8)] = [(isCurrent, 1), (isDraining, 2), (killAfter != nil, 4), (crashSignal != nil, 8)]
+        writer.append(flags.reduce(UInt8(0)) { $1.0 ? $0 | $1.1 : $0 })
         writer.append(killAfter ?? 0)
+        writer.append(crashSignal ?? 0)
+        writer.append(UInt32(clamping: open.counts.count))
+        for (tag, count) in open.counts {
+            writer.append(tag.number)
+            writer.append(UInt32(clamping: count))
+        }
         writer.append(UInt32(clamping: outbound.count))
         for frame in outbound {
             writer.append(UInt32(clamping: frame.count))
@@ -150,6 +161,12 @@ extension UpgradeState.Process {
         isCurrent = flags & 1 != 0
         isDraining = flags & 2 != 0
         killAfter = flags & 4 != 0 ? milliseconds : nil
+        let signal = try reader.read(UInt8.self)
+        crashSignal = flags & 8 != 0 ? signal : nil
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            let tag = ConnectionTag(number: try reader.read(UInt64.self))
+            open.add(tag, Int(try reader.read(UInt32.self)))
+        }
         outbound = []
         for _ in 0..<(try reader.read(UInt32.self)) {
             outbound.append([UInt8](try reader.read(count: Int(try reader.read(UInt32.self)))))

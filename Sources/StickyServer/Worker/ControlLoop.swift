@@ -25,14 +25,17 @@ package final class ControlLoop {
     /// Messages that came before the handler had started.
     private var early: [Envelope] = []
     private var isReady = false
-    private var isConnected = true
+    /// Whether the master is there. Without it ``controlDescriptor`` says nothing any more.
+    package private(set) var isConnected = true
+    /// The last frame brought one connection.
+    private var foundSingle = false
     private var deadline: ContinuousClock.Instant?
-    private var recycling: RecyclingLimits?
-    private var accepted = 0
-    private var nextRecycling: ContinuousClock.Instant
-    private let started: ContinuousClock.Instant
+    private var recycling: RecyclingWatch?
+    private var nextShortageNotice: ContinuousClock.Instant
     /// A stuck process is ended by the kernel so long after its drain's deadline.
     private static let stuckGrace: Duration = .seconds(3)
+    /// Without a master there is no end to wait for.
+    private static let orphanDeadline: Duration = .seconds(30)
 
     init(
         _ worker: Worker,
@@ -47,11 +50,8 @@ package final class ControlLoop {
         var logger = configuration.logger
         logger[metadataKey: "slot"] = "\(worker.slot)"
         self.logger = logger
-        started = clock.now
-        nextRecycling = started
-        if configuration.recycling.isOn {
-            recycling = RecyclingLimits(configuration.recycling, chance: .random(in: 0..<1))
-        }
+        nextShortageNotice = clock.now
+        recycling = RecyclingWatch(configuration.recycling, now: clock.now)
         assembler = MessageAssembler(limit: configuration.maximumMessageLength)
     }
 
@@ -78,10 +78,12 @@ package final class ControlLoop {
             worker.wakePipe.drain { [self] signal in
                 if signal == SIGTERM { worker.requestReplacement() }
             }
+            // Who wants one of these wakes us.
+            if worker.takeReady() { becomeReady() }
+            if worker.takeReplacementRequest() { retire() }
         }
-        if worker.takeReady() { becomeReady() }
-        if worker.takeReplacementRequest() { retire() }
-        recycle(clock.now)
+        recycle()
+        reportEnded()
         if hasFrames { receiveFrames() }
         if isConnected, case .lost = worker.flushOutbox() { loseMaster() }
     }
@@ -93,25 +95,24 @@ package final class ControlLoop {
     /// Whether frames wait until ``controlDescriptor`` is writable.
     package var hasOutbound: Bool { isConnected && worker.hasOutbound }
     /// Whether the worker has drained or its deadline has passed.
-    package var isFinished: Bool { isFinished(clock.now) }
-    /// Milliseconds until there is something to do without a descriptor; -1 for never (poll(2)).
-    package var timeout: CInt { pollTimeout(clock.now) }
-
-    private func isFinished(_ now: ContinuousClock.Instant) -> Bool {
+    package var isFinished: Bool {
         guard let deadline else { return worker.isEnding }
-        return worker.openConnections == 0 || now >= deadline || worker.isEnding
+        return worker.openConnections == 0 || clock.now >= deadline || worker.isEnding
     }
-
-    private func pollTimeout(_ now: ContinuousClock.Instant) -> CInt {
+    /// Milliseconds until there is something to do without a descriptor; -1 for never (poll(2)).
+    package var timeout: CInt {
         guard let deadline else { return recycling == nil ? -1 : 1000 }
-        return CInt(clamping: Int(((deadline - now) / .milliseconds(1)).rounded(.up)) + 1)
+        return CInt(clamping: Int(((deadline - clock.now) / .milliseconds(1)).rounded(.up)) + 1)
     }
 
     // MARK: - Frames
 
+    /// Receives what there is; but after a single connection it stops, because mostly there is no more, and a look would
+    /// cost a system call. ``controlDescriptor`` stays readable if there is.
     private func receiveFrames() {
         while isConnected {
             var problem: FrameError?
+            foundSingle = false
             let outcome = receiver.receive(from: worker.control.descriptor.number) { bytes, connections in
                 do throws(FrameError) {
                     try handle(bytes, connections)
@@ -127,9 +128,10 @@ package final class ControlLoop {
                 return
             }
             switch outcome {
+            case .frame where foundSingle: return
             case .frame, .frameWithoutDescriptors: continue
             case .drained: return
-            case .lost: loseMaster()
+            case .tooLong, .lost: loseMaster()
             }
         }
     }
@@ -149,9 +151,9 @@ package final class ControlLoop {
         case .messageToWorker:
             if let message = try assembler.add(payload) { deliver(message) }
         case .drain:
-            let milliseconds = try payload.read(UInt32.self)
+            let order = try DrainOrder(from: &payload)
             // The count says whether a successor serves the slot.
-            beginDrain(header.count == 1 ? .replaced : .stopping, within: .milliseconds(Int(milliseconds)))
+            beginDrain(header.count == 1 ? .replaced : .stopping, within: order.time, spread: order.spread)
         case .welcome:
             onWelcome()
         case .ping:
@@ -160,7 +162,7 @@ package final class ControlLoop {
                 worker.post(Frame.number(.pong, nonce))
                 worker.wakePipe.wake()
             }
-        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire, .refuse:
+        case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire, .refuse, .closed:
             throw .unknownKind(header.kind.rawValue)
         }
     }
@@ -175,7 +177,8 @@ package final class ControlLoop {
         guard connections.count == count else {
             throw .wrongDescriptorCount(expected: count, got: connections.count)
         }
-        accepted += count
+        recycling?.accepted += count
+        foundSingle = count == 1
         sendReceipt(count)
         var reader = payload
         while let connection = connections.popFirst() {
@@ -190,7 +193,7 @@ package final class ControlLoop {
                     reason: entry.reason,
                     prelude: entry.prelude,
                     hops: entry.hops,
-                    lease: worker.makeLease()
+                    lease: worker.makeLease(entry.tag)
                 )
             )
         }
@@ -198,10 +201,14 @@ package final class ControlLoop {
 
     /// This process can have no more descriptors. The master still has its copies and finds them another place.
     private func refuseConnections(_ count: Int) {
-        logger.warning(
-            "out of descriptors: connections go back to the master",
-            metadata: ["count": "\(count)", "open": "\(worker.openConnections)"]
-        )
+        let now = clock.now
+        if now >= nextShortageNotice {
+            nextShortageNotice = now + .seconds(1)
+            logger.warning(
+                "out of descriptors: connections go back to the master",
+                metadata: ["count": "\(count)", "open": "\(worker.openConnections)"]
+            )
+        }
         worker.post(Frame.plain(.refuse, count: count))
     }
 
@@ -214,6 +221,15 @@ package final class ControlLoop {
         case .done: break
         case .full, .busy: worker.post(frame)
         case .lost: loseMaster()
+        }
+    }
+
+    /// Tells the master which counted connections have ended, many in one frame when many end.
+    private func reportEnded() {
+        var tags = worker.takeEnded()[...]
+        while !tags.isEmpty, isConnected {
+            worker.post(Frame.closed(tags.prefix(ConnectionTag.mostInFrame)))
+            tags = tags.dropFirst(ConnectionTag.mostInFrame)
         }
     }
 
@@ -256,13 +272,9 @@ package final class ControlLoop {
         if isConnected { worker.post(Frame.plain(.retire)) } else { beginDrain(.masterGone, within: .zero) }
     }
 
-    private func recycle(_ now: ContinuousClock.Instant) {
-        guard let limits = recycling, isReady, deadline == nil, now >= nextRecycling else { return }
-        let reached = limits.reached(connections: accepted, age: now - started, memory: ResidentMemory.bytes)
-        guard let reached else { return }
-        // Not again at once if the successor fails.
-        nextRecycling = now + .seconds(60)
-        logger.info("this worker is due for recycling", metadata: ["limit": "\(reached)"])
+    private func recycle() {
+        guard isReady, deadline == nil, let limit = recycling?.reached(now: clock.now) else { return }
+        logger.info("this worker is due for recycling", metadata: ["limit": "\(limit)"])
         worker.requestReplacement()
     }
 
@@ -270,10 +282,10 @@ package final class ControlLoop {
         guard isConnected else { return }
         isConnected = false
         logger.notice("the master is gone; this worker finishes and ends")
-        beginDrain(.masterGone, within: configuration.drainDeadline)
+        beginDrain(.masterGone, within: configuration.drainDeadline ?? Self.orphanDeadline)
     }
 
-    private func beginDrain(_ reason: DrainRequest.Reason, within time: Duration) {
+    private func beginDrain(_ reason: DrainRequest.Reason, within time: Duration, spread: Duration = .zero) {
         let end = clock.now + time
         if let deadline {
             self.deadline = min(deadline, end)
@@ -283,6 +295,6 @@ package final class ControlLoop {
         worker.markDraining()
         let seconds = ((time + Self.stuckGrace) / .seconds(1)).rounded(.up)
         sticky_exit_after(CUnsignedInt(max(1, min(seconds, 1e9))))
-        handler.drain(DrainRequest(reason: reason, deadline: end))
+        handler.drain(DrainRequest(reason: reason, deadline: end, spread: min(spread, time / 2)))
     }
 }

@@ -12,15 +12,19 @@ public final class Worker: Sendable {
 
     let control: ControlSocket
     let wakePipe: WakePipe
-    private let maximumMessageLength: Int
-    private let outbox: Mutex<OutboundQueue>
-    private let requests = RequestTable()
+    let maximumMessageLength: Int
+    let outbox: Mutex<OutboundQueue>
+    let requests = RequestTable()
+    /// Those who wait until the outbox has room.
+    let room = RequestTable()
     private let transport: ClusterTransport
     /// What the master shares with all workers.
     public let shared = SharedState()
     /// Publish and subscribe among all workers.
     public let bus: TopicBus
     private let open = Atomic<Int>(0)
+    /// Counted connections that have ended and were not reported.
+    private let ended = Mutex<[ConnectionTag]>([])
     private let draining = Atomic<Bool>(false)
     private let replacementIsWanted = Atomic<Bool>(false)
     private let readyIsWanted = Atomic<Bool>(false)
@@ -38,6 +42,8 @@ public final class Worker: Sendable {
         transport = ClusterTransport { envelope throws(StickyServerError) in
             guard let worker = link.worker.withLock({ $0.value }) else { return }
             try worker.send(envelope)
+        } waitingSender: { envelope, limit in
+            try await link.worker.withLock({ $0.value })?.send(envelope, waitingAtMost: limit)
         }
         bus = TopicBus(transport: transport)
         link.worker.withLock { $0.value = self }
@@ -62,48 +68,6 @@ public final class Worker: Sendable {
     public func end() {
         endIsWanted.store(true, ordering: .relaxed)
         wakePipe.wake()
-    }
-
-    /// Sends bytes to the master, to another slot or to all others, in order.
-    ///
-    /// Throws `messageTooLarge`, or `messageQueueFull` when the master does not keep up; nothing was sent then. Whether
-    /// the receiver is alive is not known here: the master tells it as ``MasterEvent/messageDropped(from:to:bytes:)``.
-    public func send(_ payload: [UInt8], to target: MessageTarget = .master) throws(StickyServerError) {
-        try send(Envelope(party: target.party, payload: payload))
-    }
-
-    /// Asks the master or another slot, and waits for the answer at most for `timeout`.
-    ///
-    /// Throws what ``send(_:to:)`` throws, `requestRefused` when the receiver is gone or answers no requests, and
-    /// `requestTimedOut`.
-    public func request(
-        _ payload: [UInt8],
-        to target: MessageTarget = .master,
-        timeout: Duration = .seconds(5)
-    ) async throws -> [UInt8] {
-        guard target != .everyone else {
-            throw StickyServerError(.noSuchSlot, "a request goes to one receiver, not to everyone")
-        }
-        return try await requests.perform(timeout: timeout) { [self] number in
-            try send(Envelope(kind: .request, request: number, party: target.party, payload: payload))
-        }
-    }
-
-    func send(_ envelope: Envelope) throws(StickyServerError) {
-        let count = envelope.payload.count
-        guard count <= maximumMessageLength else { throw .messageTooLarge(count, maximumMessageLength) }
-        let frames = MessageFragment.frames(.messageToMaster, envelope)
-        let outcome: Result<Bool, StickyServerError> = outbox.withLock { outbox in
-            guard outbox.hasRoom(for: count) else {
-                return .failure(
-                    StickyServerError(.messageQueueFull, "the master does not keep up with this worker's messages")
-                )
-            }
-            for frame in frames { outbox.append(frame) }
-            return .success(outbox.flush { control.send($0) } == .full)
-        }
-        // What did not fit now is sent by the control loop.
-        if try outcome.get() { wakePipe.wake() }
     }
 
     /// Hands a connection on to the slot that it belongs to, with the bytes that were read from it so far.
@@ -146,21 +110,43 @@ public final class Worker: Sendable {
     /// Takes what the handler need not see: answers and publications. False for the rest.
     func absorb(_ envelope: Envelope) -> Bool {
         switch envelope.kind {
-        case .response: requests.answer(envelope.request, envelope.payload)
+        case .response:
+            // Room that was found too late must not be kept for nobody; of other requests the master knows nothing.
+            if !requests.answer(envelope.request, envelope.payload), envelope.party == Envelope.master {
+                giveUp(envelope.request)
+            }
         case .refusal: requests.refuse(envelope.request)
         case .publication: transport.deliver(envelope.payload)
         case .shared:
             if let (name, value) = NamedBytes.decode(envelope.payload) { shared.set(name, value) }
-        case .plain, .request: return false
+        case .plain, .request, .reserve, .release: return false
         }
         return true
     }
 
-    func makeLease() -> ConnectionLease {
+    func makeLease(_ tag: ConnectionTag = .none) -> ConnectionLease {
         open.add(1, ordering: .relaxed)
         return ConnectionLease { [self] in
+            if tag != .none { noteEnd(of: tag) }
             let left = open.subtract(1, ordering: .acquiringAndReleasing).newValue
             if left == 0, isDraining { wakePipe.wake() }
+        }
+    }
+
+    /// The first of many wakes the control loop, which reports them all.
+    private func noteEnd(of tag: ConnectionTag) {
+        let isFirst = ended.withLock { ended in
+            ended.append(tag)
+            return ended.count == 1
+        }
+        if isFirst { wakePipe.wake() }
+    }
+
+    /// The counted connections that have ended since the last call.
+    func takeEnded() -> [ConnectionTag] {
+        ended.withLock { ended in
+            defer { ended = [] }
+            return ended
         }
     }
 
@@ -192,19 +178,12 @@ public final class Worker: Sendable {
     }
 
     func flushOutbox() -> ControlSocket.Outcome {
-        outbox.withLock { outbox in outbox.flush { control.send($0) } }
+        let outcome = outbox.withLock { outbox in outbox.flush { control.send($0) } }
+        room.answerAll()
+        return outcome
     }
 
     var hasOutbound: Bool { outbox.withLock { !$0.isEmpty } }
-}
-
-extension StickyServerError {
-    static func messageTooLarge(_ count: Int, _ limit: Int) -> StickyServerError {
-        StickyServerError(
-            .messageTooLarge,
-            "the message has \(count) bytes; at most \(limit) are allowed (configuration.maximumMessageLength)"
-        )
-    }
 }
 
 /// The transport needs the worker, which owns it.

@@ -51,6 +51,10 @@ public struct TLSConfiguration: Sendable {
     /// OpenSSL's security level, 0 ... 5: 2 refuses RSA keys below 2048 bits and SHA-1 (SSL_CTX_set_security_level(3)).
     public var securityLevel = 2
 
+    /// OpenSSL's property query for the algorithms of its connections (property(7)), such as `fips=yes` or
+    /// `?provider=NAME`; nil means what the process has.
+    public var algorithmProperties: String?
+
     /// Session tickets sent after a full TLS 1.3 handshake. Each costs the server 20-25 µs. 0 means no resumption, in
     /// TLS 1.2 also.
     public var ticketCount = 1

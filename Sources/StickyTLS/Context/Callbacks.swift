@@ -110,9 +110,12 @@ func onTicketKey(
     _ sealing: CInt
 ) -> CInt {
     guard let transport = transport(of: ssl), let name, let vector, let cipher, let mac else { return 0 }
-    let ring = transport.pointee.generation.takeUnretainedValue().tickets
+    let generation = transport.pointee.generation.takeUnretainedValue()
+    let ring = generation.tickets
     if sealing == 1 {
-        return ring.seal(name: name, vector: vector, cipher: cipher, mac: mac)
+        let answer = ring.seal(name: name, vector: vector, cipher: cipher, mac: mac)
+        if answer == 1 { generation.counters.update { $0.ticketsIssued += 1 } }
+        return answer
     }
     // A TLS 1.3 client may use a ticket only once, so it always gets a new one.
     let renewAlways = SSL_version(ssl) >= TLS1_3_VERSION

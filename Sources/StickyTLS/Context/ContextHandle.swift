@@ -4,9 +4,9 @@ internal import CTLS
 struct ContextHandle: ~Copyable {
     let pointer: OpaquePointer
 
-    init() throws(TLSError) {
+    init(properties: String? = nil) throws(TLSError) {
         ERR_clear_error()
-        guard let pointer = SSL_CTX_new(TLS_server_method()) else {
+        guard let pointer = SSL_CTX_new_ex(nil, properties, TLS_server_method()) else {
             throw TLSError.fromQueue(.openSSL, "OpenSSL cannot make a context.")
         }
         self.pointer = pointer

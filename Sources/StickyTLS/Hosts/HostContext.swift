@@ -17,7 +17,7 @@ final class HostContext: @unchecked Sendable {
         self.identities = identities
         self.policy = policy
         ticketCount = policy.isAsked ? policy.configuration.ticketCount : configuration.ticketCount
-        handle = try ContextHandle()
+        handle = try ContextHandle(properties: configuration.algorithmProperties)
         // Ciphers and level first: OpenSSL checks certificates against them.
         try handle.apply(configuration)
         for identity in identities { try handle.use(identity, file: identity.file) }

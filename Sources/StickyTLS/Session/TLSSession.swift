@@ -149,6 +149,16 @@ public struct TLSSession: ~Copyable {
         isEstablished ? TLSConnectionInfo(ssl, serverName: transport.pointee.serverName) : nil
     }
 
+    /// The application protocol that was agreed on, without the rest of ``info``; nil before the handshake is complete.
+    public var applicationProtocol: String? {
+        isEstablished ? TLSConnectionInfo.applicationProtocol(ssl) : nil
+    }
+
+    /// The version that was agreed on, without the rest of ``info``; nil before the handshake is complete.
+    public var version: TLSVersion? {
+        isEstablished ? TLSVersion(rawValue: UInt16(truncatingIfNeeded: SSL_version(ssl))) : nil
+    }
+
     /// The name that the client asked for (SNI), as soon as its hello was read.
     public var serverName: String? { transport.pointee.serverName }
 

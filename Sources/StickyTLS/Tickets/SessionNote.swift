@@ -65,7 +65,6 @@ func onTicketMade(_ ssl: OpaquePointer?, _ argument: UnsafeMutableRawPointer?) -
     guard let ssl, let data = ctls_get_app_data(ssl), let session = SSL_get_session(ssl) else { return 1 }
     let transport = data.assumingMemoryBound(to: Transport.self)
     let generation = transport.pointee.generation.takeUnretainedValue()
-    generation.counters.update { $0.ticketsIssued += 1 }
     guard SSL_session_reused(ssl) == 0 || SessionNote(session) == nil else { return 1 }
     let certificateEnd = SSL_get0_peer_certificate(ssl).map { secondsSince1970(X509_get0_notAfter($0)) ?? 0 }
     SessionNote(

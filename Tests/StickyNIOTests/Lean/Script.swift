@@ -184,7 +184,7 @@ private final class RoleHandler: ChannelInboundHandler {
 }
 
 /// The client's end of a script, with or without TLS. Blocking.
-private final class ScriptClient {
+final class ScriptClient {
     private let pair: Loopback
     private let tls: TestClient?
     private let pieces: Int

@@ -77,7 +77,7 @@ struct EndTests {
     @Test(
         "An address that cannot be used is a sentence and exit status 1, before any worker is started",
         arguments: [
-            ("127.0.0.1:-1", "-1 is not a port"),
+            ("127.0.0.1:-1", "has no port: expected ADDRESS:PORT"),
             ("127.0.0.1:http", "has no port: expected ADDRESS:PORT"),
             ("nonsense", "has no port: expected ADDRESS:PORT"),
             ("::1:80", "is ambiguous: write an IPv6 address as [ADDRESS]:PORT"),

@@ -111,8 +111,9 @@ struct HandOffTests {
         for client in clients { try? client.send("who") }
         let processes = ProcessTree.all(from: server.master)
         let before = ProcessTree.cpuTime(below: server.master)
-        try await Task.sleep(for: .seconds(2))
-        #expect(ProcessTree.cpuTime(below: server.master) - before < 1, "a spin uses 2 s")
+        try await Task.sleep(for: .seconds(3))
+        // Measured: 0.04 s in the master and 0.03 s in each worker, not optimised. A spin uses 3 s.
+        #expect(ProcessTree.cpuTime(below: server.master) - before < 0.3)
         clients = []
         var answered = 0
         try await eventually(within: 20, "service returns") {

@@ -105,6 +105,32 @@ struct KillTests {
         #expect(try await server.stop() == 0)
     }
 
+    @Test("A new binary knows of a worker that was writing its backtrace, and leaves no backtracer behind")
+    func killedDuringReportAfterUpgrade() async throws {
+        let server = try await FixtureServer(
+            ["workers=1", "backoff=1", "backoff-max=2"],
+            environment: ["SWIFT_BACKTRACE": "enable=yes,color=no,interactive=no"]
+        )
+        let victim = try server.worker(0)
+        try server.connect().send("crash")
+        try await server.event("died", "pid=\(victim)")
+        try await eventually(within: 10, "the backtracer runs") {
+            !ProcessTree.children(of: victim).isEmpty || !ProcessTree.exists(victim)
+        }
+        let backtracers = ProcessTree.children(of: victim)
+        try await server.event("ready", "generation=2")
+        kill(server.master, SIGUSR2)
+        try await server.line(/^event upgraded/)
+        try await server.line(/^event reloadFinished/)
+        // A backtrace takes seconds, and this took less than one.
+        try #require(!backtracers.isEmpty && backtracers.allSatisfy { ProcessTree.exists($0) })
+        kill(victim, SIGKILL)
+        try await eventually(within: 10, "nobody of it is left") {
+            ([victim] + backtracers).allSatisfy { !ProcessTree.exists($0) }
+        }
+        #expect(try await server.stop() == 0)
+    }
+
     @Test("A worker that only paused serves what it was sent, exactly once")
     func pausedWorker() async throws {
         let server = try await FixtureServer(["workers=1", "patience=20000"])

@@ -5,13 +5,15 @@ import TestSupport
 final class LineClient {
     private let descriptor: CInt
     private var buffer: [UInt8] = []
+    /// What the end of the connection was: 0 for a clean one, else errno(3).
+    private(set) var end: CInt?
 
     init(port: UInt16, source: String = "127.0.0.1", host: String = "127.0.0.1") throws {
         descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw TestFailure("no socket: \(errno)") }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        inet_pton(AF_INET, source, &address.sin_addr)
+        guard inet_pton(AF_INET, source, &address.sin_addr) == 1 else { throw TestFailure("\(source) is no address") }
         guard Self.call(bind, descriptor, address) == 0 else {
             throw TestFailure("cannot come from \(source): \(errno)")
         }
@@ -51,6 +53,7 @@ final class LineClient {
             if count > 0 {
                 buffer += chunk[..<count]
             } else if count == 0 || errno != EAGAIN {
+                end = count == 0 ? 0 : errno
                 return nil
             } else {
                 guard ContinuousClock.now < deadline else { throw TestFailure("no answer within \(seconds) s") }

@@ -92,11 +92,18 @@ struct ListenerTests {
             executable: URL(filePath: "/usr/bin/python3")
         )
         #expect(try await server.who().slot == 0)
-        try await manager.expect("READY=1")
-        try await manager.expect("WATCHDOG=1")
+        try await manager.expect("READY=1\nSTATUS=1 of 1 workers serve")
+        // Again and again.
+        for _ in 0..<3 { try await manager.expect("WATCHDOG=1") }
         kill(server.master, SIGHUP)
-        try await manager.expect("RELOADING=1")
-        try await manager.expect("MONOTONIC_USEC=")
+        try await manager.expect("RELOADING=1\nMONOTONIC_USEC=")
+        try await manager.expect("READY=1\nSTATUS=reloaded, 1 workers serve")
+        kill(server.master, SIGUSR2)
+        try await manager.expect("MAINPID=\(server.master)\nREADY=1\nSTATUS=upgraded")
+        try await manager.expect("READY=1\nSTATUS=reloaded, 1 workers serve")
+        // The new binary goes on with it.
+        try await manager.expect("WATCHDOG=1")
+        #expect(try await server.who().slot == 0)
         kill(server.master, SIGTERM)
         try await manager.expect("STOPPING=1")
         #expect(try await server.end() == 0)
@@ -125,7 +132,10 @@ struct ListenerTests {
                 var chunk = [UInt8](repeating: 0, count: 4096)
                 let count = recv(descriptor, &chunk, chunk.count, CInt(MSG_DONTWAIT))
                 if count > 0 { seen += String(decoding: chunk[..<count], as: UTF8.self) + "\n" }
-                return seen.contains(text)
+                guard let found = seen.range(of: text) else { return false }
+                // What comes next is looked for behind it.
+                seen.removeSubrange(..<found.upperBound)
+                return true
             }
         }
     }

@@ -28,6 +28,21 @@ struct StopTests {
         #expect(try await client.receive() == nil)
     }
 
+    @Test("Without a deadline a stopping worker lasts as long as its client, and a second SIGTERM still ends it")
+    func noDeadline() async throws {
+        let server = try await FixtureServer(["drain=none"])
+        let (short, long) = (try server.connect(), try server.connect())
+        try short.send("sleep 1500")
+        try long.send("sleep 60000")
+        try await server.line(/^routed/, count: 2)
+        let everybody = ProcessTree.all(from: server.master)
+        kill(server.master, SIGTERM)
+        #expect(try await short.receive() == "slept")
+        #expect(server.isRunning)
+        kill(server.master, SIGTERM)
+        #expect(try await server.end(of: everybody, within: 10) == 0)
+    }
+
     @Test("A second SIGTERM ends everything at once")
     func twice() async throws {
         let server = try await FixtureServer(["drain=60000"])

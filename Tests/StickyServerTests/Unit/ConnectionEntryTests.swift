@@ -20,7 +20,15 @@ struct ConnectionEntryTests {
         local: SocketAddress = .ipv6(high: 3, low: 4, port: 5),
         prelude: [UInt8] = [1, 2, 3]
     ) -> ConnectionEntry {
-        ConnectionEntry(peer: peer, local: local, listener: 63, reason: .rehomed, hops: 1, prelude: prelude)
+        ConnectionEntry(
+            peer: peer,
+            local: local,
+            listener: 63,
+            reason: .rehomed,
+            hops: 1,
+            tag: ConnectionTag(number: 0x0102_0304_0506_0708),
+            prelude: prelude
+        )
     }
 
     private func bytes(_ entry: ConnectionEntry) -> [UInt8] {
@@ -72,7 +80,7 @@ struct ConnectionEntryTests {
     @Test("Families that are none of ours are refused", arguments: 0...255)
     func family(_ family: Int) {
         var bytes = bytes(entry(peer: .ipv4(1, port: 0)))
-        bytes[8] = UInt8(family)
+        bytes[16] = UInt8(family)
         let error = frameError { () throws(FrameError) in try decode(bytes) }
         #expect(error == ([1, 4, 6].contains(family) ? nil : .badAddressFamily(UInt8(family))))
     }
@@ -80,7 +88,7 @@ struct ConnectionEntryTests {
     @Test("An IPv4 address beyond 32 bits is refused")
     func wideAddress() {
         var bytes = bytes(entry(peer: .ipv4(1, port: 0)))
-        bytes[8 + 8 + 4] = 1
+        bytes[16 + 8 + 4] = 1
         #expect(frameError { () throws(FrameError) in try decode(bytes) } == .outOfRange)
     }
 

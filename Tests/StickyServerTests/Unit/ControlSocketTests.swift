@@ -17,7 +17,7 @@ struct ControlSocketTests {
         case frame([UInt8], descriptors: Int)
         case withoutDescriptors([UInt8])
         case drained
-        case lost
+        case tooLong, lost
     }
 
     private func receive(_ receiver: FrameReceiver, _ number: CInt) -> Received {
@@ -31,6 +31,7 @@ struct ControlSocketTests {
         case .frame: .frame(bytes, descriptors: count)
         case .frameWithoutDescriptors: .withoutDescriptors(bytes)
         case .drained: .drained
+        case .tooLong: .tooLong
         case .lost: .lost
         }
     }
@@ -132,7 +133,7 @@ struct ControlSocketTests {
         let pair = try ControlSocket.pair()
         let bytes = [UInt8](repeating: 1, count: Frame.maximumLength + 1)
         #expect(send(pair.worker.number, bytes, bytes.count, CInt(MSG_NOSIGNAL)) == bytes.count)
-        #expect(receive(FrameReceiver(), pair.master.descriptor.number) == .lost)
+        #expect(receive(FrameReceiver(), pair.master.descriptor.number) == .tooLong)
     }
     #endif
 }

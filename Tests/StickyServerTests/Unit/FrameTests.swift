@@ -9,7 +9,7 @@ struct FrameTests {
     @Test("A plain frame is its header", arguments: kinds)
     func plain(_ kind: Frame.Kind) throws {
         let bytes = Frame.plain(kind, count: 0x0102)
-        #expect(bytes == [kind.rawValue, 1, 2, 1, 0, 0, 0, 0])
+        #expect(bytes == [kind.rawValue, 2, 2, 1, 0, 0, 0, 0])
         let frame = try ParsedFrame(bytes)
         #expect(frame.kind == kind)
         #expect(frame.count == 0x0102)
@@ -19,7 +19,7 @@ struct FrameTests {
     @Test("A number travels in four little-endian bytes")
     func number() throws {
         let bytes = Frame.number(.ping, count: 5, 0x0102_0304)
-        #expect(bytes == [4, 1, 5, 0, 4, 0, 0, 0, 4, 3, 2, 1])
+        #expect(bytes == [4, 2, 5, 0, 4, 0, 0, 0, 4, 3, 2, 1])
         let frame = try ParsedFrame(bytes)
         #expect(frame.length == 4)
         #expect(
@@ -36,13 +36,20 @@ struct FrameTests {
     @Test(
         "The order to drain holds milliseconds within its range",
         arguments: [
-            (Duration.seconds(30), UInt32(30_000)), (.milliseconds(1), 1), (.zero, 0), (.seconds(-5), 0),
-            (.seconds(Int64.max / 2), .max), (.microseconds(1999), 1),
+            (Duration.seconds(30), Duration.seconds(30)), (.milliseconds(1), .milliseconds(1)), (.zero, .zero),
+            (.seconds(-5), .zero), (.seconds(Int64.max / 2), DrainOrder.forever), (nil, DrainOrder.forever),
+            (.microseconds(1999), .milliseconds(1)),
         ]
     )
-    func drain(_ time: Duration, _ milliseconds: UInt32) throws {
-        #expect(Frame.drain(within: time, hasSuccessor: false) == Frame.number(.drain, count: 0, milliseconds))
-        #expect(Frame.drain(within: time, hasSuccessor: true) == Frame.number(.drain, count: 1, milliseconds))
+    func drain(_ time: Duration?, _ expected: Duration) throws {
+        for (hasSuccessor, spread) in [(false, Duration.zero), (true, .seconds(7))] {
+            let frame = try ParsedFrame(
+                Frame.drain(DrainOrder(within: time, spread: spread), hasSuccessor: hasSuccessor)
+            )
+            #expect(frame.kind == .drain && frame.count == (hasSuccessor ? 1 : 0))
+            let order = try withReader(frame.payload) { reader throws(FrameError) in try DrainOrder(from: &reader) }
+            #expect(order.time == expected && order.spread == spread)
+        }
     }
 
     @Test("The crash notice ends in the byte that the signal handler fills in")
@@ -83,7 +90,7 @@ struct FrameTests {
         #expect(error == (Frame.Kind(rawValue: UInt8(raw)) == nil ? .unknownKind(UInt8(raw)) : nil))
     }
 
-    @Test("Another version is refused, whatever the kind", arguments: [0, 2, 255])
+    @Test("Another version is refused, whatever the kind", arguments: [0, 1, 3, 255])
     func wrongVersion(_ version: UInt8) {
         var bytes = Frame.plain(.ready)
         bytes[0] = 99

@@ -46,7 +46,7 @@ struct ListenAddressTests {
         "Bad ports are refused",
         arguments: [
             "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1: 80", "65536", "-1", "",
-            "localhost", "[::1]", "*:99999999999999999999",
+            "localhost", "[::1]", "*:99999999999999999999", "+80", "127.0.0.1:+80", "-0", "*:-0", "*:8_0", "٨٠",
         ]
     )
     func badPort(_ text: String) {
@@ -55,7 +55,7 @@ struct ListenAddressTests {
 
     @Test(
         "Bad addresses are refused",
-        arguments: ["::1:80", "a:b:80", "unix:", "[no such name]:80", "no such name:80"]
+        arguments: ["::1:80", "a:b:80", "unix:", "[no such name]:80", "no such name:80", "[]:80"]
     )
     func badAddress(_ text: String) {
         #expect(code { () throws(StickyServerError) in _ = try ListenAddress(parsing: text) } == .invalidAddress)

@@ -126,8 +126,8 @@ struct MessageAssemblerTests {
             var assembler = MessageAssembler(limit: 100)
             #expect(error(Array(fragment[..<length]), &assembler) == .truncated)
         }
-        fragment[0] = 6
+        fragment[0] = 8
         var assembler = MessageAssembler(limit: 100)
-        #expect(error(fragment, &assembler) == .unknownKind(6))
+        #expect(error(fragment, &assembler) == .unknownKind(8))
     }
 }

@@ -22,6 +22,16 @@ struct RequestTableTests {
         #expect(answer == [1, 2])
     }
 
+    @Test("A time that no clock could hold is no trap", arguments: [Duration.seconds(Int64.max), .seconds(Int64.min)])
+    func absurdTimeout(_ timeout: Duration) async throws {
+        let table = RequestTable()
+        guard timeout > .zero else {
+            #expect(await code { try await table.perform(timeout: timeout) { _ in } } == .requestTimedOut)
+            return
+        }
+        #expect(try await table.perform(timeout: timeout) { table.answer($0, [3]) } == [3])
+    }
+
     @Test("Answers in any order find their requests")
     func order() async throws {
         let table = RequestTable()

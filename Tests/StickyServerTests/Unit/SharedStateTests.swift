@@ -32,4 +32,41 @@ struct SharedStateTests {
         shared.set("a", [7])
         #expect(seen.withLock { $0 } == [7])
     }
+
+    @Test("An observation ends when it is cancelled, also from within, and others go on")
+    func cancelled() {
+        let shared = SharedState()
+        let seen = Mutex<[String]>([])
+        let own = Mutex<SharedState.Observation?>(nil)
+        let first = shared.observe { name, _ in seen.withLock { $0.append("first \(name)") } }
+        own.withLock {
+            $0 = shared.observe { name, _ in
+                seen.withLock { $0.append("once \(name)") }
+                own.withLock { $0 }?.cancel()
+            }
+        }
+        shared.observe { name, _ in seen.withLock { $0.append("last \(name)") } }
+        shared.set("a", [])
+        first.cancel()
+        first.cancel()
+        shared.set("b", [])
+        #expect(seen.withLock { $0 } == ["first a", "once a", "last a", "last b"])
+    }
+
+    @Test("A stream of changes holds the newest of its name, and its end ends the observation")
+    func changes() async {
+        let shared = SharedState()
+        shared.set("keys", [1])
+        do {
+            let changes = shared.changes(of: "keys")
+            shared.set("keys", [2])
+            shared.set("other", [9])
+            shared.set("keys", [3])
+            for await value in changes {
+                #expect(value == [3])
+                break
+            }
+        }
+        #expect(shared.observerCount == 0)
+    }
 }

@@ -120,7 +120,12 @@ struct TopicBusTests {
     @Test("The transport through the master sends an envelope to everyone and reads the same back")
     func clusterTransport() async throws {
         let envelopes = Mutex<[Envelope]>([])
-        let transport = ClusterTransport { envelope in envelopes.withLock { $0.append(envelope) } }
+        let transport = ClusterTransport { envelope in
+            envelopes.withLock { $0.append(envelope) }
+        } waitingSender: { envelope, limit in
+            #expect(limit == .seconds(3))
+            envelopes.withLock { $0.append(envelope) }
+        }
         let bus = TopicBus(transport: transport)
         let stream = bus.subscribe(to: "ä")
         try await bus.publish([1], on: "ä")

@@ -20,6 +20,9 @@ struct UpgradeStateTests {
         state.slotTarget = 2
         state.routedSlots = 1
         state.generations = [7, 1 << 40, 3]
+        var open = TagCounts()
+        open.add(ConnectionTag(number: .max), 3)
+        open.add(.anonymous)
         state.listeners = [.init(descriptor: 5, index: 0), .init(descriptor: 6, index: 1)]
         state.processes = [
             .init(
@@ -40,6 +43,8 @@ struct UpgradeStateTests {
                 isCurrent: false,
                 isDraining: true,
                 killAfter: 0,
+                crashSignal: 11,
+                open: open,
                 outbound: [[1, 2, 3], [], [4]]
             ),
         ]
@@ -72,7 +77,7 @@ struct UpgradeStateTests {
         #expect(error(bytes + [0]) == .trailingBytes)
     }
 
-    @Test("Another version is refused", arguments: [0, 2, 255])
+    @Test("Another version is refused", arguments: [0, 1, 3, 255])
     func version(_ version: UInt8) {
         var bytes = full().encoded()
         bytes[0] = version

@@ -135,6 +135,77 @@ struct WorkerTests {
         #expect(cluster.isQuiet)
     }
 
+    @Test("A message that waits asks for room first, and travels when it is granted")
+    func waits() async throws {
+        let cluster = try Cluster()
+        async let sending: Void = cluster.worker.send([7, 8, 9], to: .slot(2), waitingAtMost: .seconds(3600))
+        let wish = try await cluster.waitForMessage()
+        #expect(wish.kind == .reserve && wish.party == 2 && wish.payload == [3, 0, 0, 0] && wish.request != 0)
+        #expect(cluster.isQuiet)
+        #expect(
+            cluster.worker.absorb(
+                Envelope(kind: .response, request: wish.request, party: Envelope.master, payload: [])
+            )
+        )
+        try await sending
+        #expect(try cluster.nextMessage() == Envelope(request: wish.request, party: 2, payload: [7, 8, 9]))
+        #expect(cluster.isQuiet)
+    }
+
+    @Test("A message to the master needs no grant")
+    func waitsForMaster() async throws {
+        let cluster = try Cluster()
+        try await cluster.worker.send([1], waitingAtMost: .seconds(3600))
+        #expect(try cluster.nextMessage() == Envelope(party: Envelope.master, payload: [1]))
+        #expect(cluster.isQuiet)
+    }
+
+    @Test("Without room in time the wish is taken back, and a grant that comes later too")
+    func waitsInVain() async throws {
+        let cluster = try Cluster()
+        let error = await #expect(throws: StickyServerError.self) {
+            try await cluster.worker.send([1], to: .slot(0), waitingAtMost: .milliseconds(20))
+        }
+        #expect(error?.code == .messageQueueFull)
+        let number = try cluster.nextMessage().request
+        _ = cluster.worker.flushOutbox()
+        let release = try cluster.nextMessage()
+        #expect(release.kind == .release && release.request == number)
+        #expect(
+            cluster.worker.absorb(Envelope(kind: .response, request: number, party: Envelope.master, payload: []))
+        )
+        _ = cluster.worker.flushOutbox()
+        #expect(try cluster.nextMessage() == release)
+        // An answer of another worker that comes too late has nothing to do with room.
+        #expect(cluster.worker.absorb(Envelope(kind: .response, request: number, party: 2, payload: [])))
+        _ = cluster.worker.flushOutbox()
+        #expect(cluster.isQuiet)
+    }
+
+    @Test("A full way to the master makes a message wait, and a cancelled one goes nowhere")
+    func waitsForOutbox() async throws {
+        var configuration = Configuration()
+        configuration.maximumMessageLength = 1000
+        configuration.messageQueueLimit = 10_000
+        let cluster = try Cluster(configuration)
+        let payload = [UInt8](repeating: 0, count: 900)
+        var sent = 0
+        while code({ () throws(StickyServerError) in try cluster.worker.send(payload) }) == nil { sent += 1 }
+        let cancelled = Task { try await cluster.worker.send(payload, waitingAtMost: .seconds(3600)) }
+        cancelled.cancel()
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
+        let waiting = Task { try await cluster.worker.send([4], waitingAtMost: .seconds(3600)) }
+        for _ in 0..<sent {
+            _ = cluster.worker.flushOutbox()
+            #expect(try cluster.nextMessage().payload == payload)
+        }
+        _ = cluster.worker.flushOutbox()
+        try await waiting.value
+        _ = cluster.worker.flushOutbox()
+        #expect(try cluster.nextMessage().payload == [4])
+        #expect(cluster.isQuiet)
+    }
+
     @Test("A request gets the answer that has its number")
     func request() async throws {
         let cluster = try Cluster()

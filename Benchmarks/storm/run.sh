@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Measures the dispatcher alone: how many connections a second are accepted, passed to a worker, answered with six bytes
+# and closed, and what a single client sees meanwhile. The server is Tests/ClusterFixture, optimised, which answers on
+# the worker's control thread; there is no TLS and no NIO in it.
+#
+# With the machine to itself as far as root can have it: chrt -f 5 Benchmarks/storm/run.sh
+#
+#   Benchmarks/storm/run.sh [ROUNDS [CONNECTIONS [WIDTH]]]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+rounds=${1:-5} connections=${2:-100000} width=${3:-64}
+build=Benchmarks/build
+mkdir -p "$build"
+cc -O2 -Wall -Wextra -o "$build/storm" Benchmarks/storm/storm.c -lpthread
+swift build -c release --product ClusterFixture --scratch-path "$build/core" >/dev/null
+server=$(swift build -c release --product ClusterFixture --scratch-path "$build/core" --show-bin-path)/ClusterFixture
+
+out=$(mktemp)
+"$server" workers=2 greet=yes events=lifecycle >"$out" &
+master=$!
+trap 'kill "$master" 2>/dev/null; wait "$master" 2>/dev/null || true; rm -f "$out"' EXIT
+for _ in $(seq 100); do
+    grep -q ^listening "$out" && break
+    sleep 0.1
+done
+port=$(sed -n 's/^listening [^ ]*:\([0-9]*\) .*/\1/p' "$out")
+echo "2 workers, $connections connections, $width at a time; load average $(cut -d' ' -f1 /proc/loadavg)"
+for round in $(seq "$rounds"); do
+    echo "round $round: $("$build/storm" "$port" "$connections" "$width");" \
+        "resident: $(cat "/proc/$master/task/"*/children | xargs -n1 | sort -n |
+            while read -r pid; do awk '/VmRSS/ { printf "%d ", $2 }' "/proc/$pid/status"; done)" \
+        "$(awk '/VmRSS/ { print $2 }' "/proc/$master/status") KiB"
+done
+for pid in "$master" $(cat "/proc/$master/task/"*/children); do
+    awk -v pid="$pid" -v ticks="$(getconf CLK_TCK)" -v n=$((rounds * connections)) \
+        '{ sub(/^.*\) /, ""); printf "process %d: %.1f us of CPU a connection\n", pid, ($12 + $13) / ticks * 1e6 / n }' \
+        "/proc/$pid/stat"
+done
