@@ -20,7 +20,7 @@ need() { # need PACKAGE WHY PROBE...: the package is missing if the probe fails
 
 has() { command -v "$1" || [ -x "/usr/sbin/$1" ]; }
 has_openssl_headers() { pkg-config --atleast-version=3.0 openssl || [ -e /usr/include/openssl/ssl.h ]; }
-has_python_h2() { python3 -c 'import h2' || /usr/bin/python3 -c 'import h2'; }
+has_h2() { python3 -c "import h2" || /usr/bin/python3 -c "import h2"; }
 has_compiler() { command -v cc || command -v clang; }
 
 needs_of() {
@@ -39,7 +39,7 @@ needs_of() {
         need curl "a client of the tests" has curl
         need python3 "a client of the tests" has python3
         need nghttp2-client "h2load and nghttp, clients of the tests" has h2load
-        need python3-h2 "HTTP/2 for the Python clients of the tests" has_python_h2
+        need python3-h2 "an HTTP/2 client of the tests" has_h2
         need gnutls-bin "gnutls-cli, a client of the tests that is not OpenSSL" has gnutls-cli
         need sslscan "judges the TLS server in a test" has sslscan
         need testssl.sh "judges the TLS server in a test" has testssl

@@ -26,7 +26,7 @@ struct HTTP2ClientTests {
     @Test("h2load on the other variants, none fails", arguments: [HTTP2Variant.clear, .leanTLS, .leanClear])
     func loadElsewhere(_ variant: HTTP2Variant) async throws {
         let server = try await HTTP2Fixture(variant)
-        try await load(server, requests: 2_000)
+        try await load(server, requests: 500)
         #expect(try await server.stop() == 0)
     }
 
@@ -91,6 +91,25 @@ struct HTTP2ClientTests {
         let result = try await answer
         #expect(result.status == 0, "\(result.output)")
         #expect(result.output == "2 2000000")
+        #expect(try await server.stop() == 0)
+    }
+
+    @Test("Every stream knows its connection", arguments: [HTTP2Variant.tls, .leanTLS])
+    func facts(_ variant: HTTP2Variant) async throws {
+        let server = try await HTTP2Fixture(variant)
+        let url = "https://localhost:\(server.port)/whoami"
+        let options = ["curl", "--silent", "--show-error", "--http2", "--cacert", "certs/ca.pem"]
+        let told = try await HTTP2Fixture.run(options + [url, url])
+        let lines = told.output.split(separator: "\n")
+        try #require(lines.count == 2)
+        for line in lines {
+            for fact in ["peer=127.0.0.1:", "slot=0", "scheme=https", "version=TLSv1.3", "alpn=h2", "sni=localhost"] {
+                #expect(line.contains(fact), "\(line)")
+            }
+            #expect(line.contains("same=true"), "\(line)")
+        }
+        // Two streams of one connection.
+        #expect(lines[0] == lines[1])
         #expect(try await server.stop() == 0)
     }
 }

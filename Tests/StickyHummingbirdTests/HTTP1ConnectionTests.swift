@@ -27,7 +27,8 @@ struct HTTP1ConnectionTests {
         let head = HTTPRequestHead(version: version, method: method, uri: "/", headers: headers)
         try channel.writeInbound(HTTPServerRequestPart.head(head))
         if end { try channel.writeInbound(HTTPServerRequestPart.end(nil)) }
-        channel.pipeline.fireChannelReadComplete()
+        // As every channel does behind what it has read.
+        channel.read()
     }
 
     /// Answers, and returns the head that leaves.
@@ -86,12 +87,40 @@ struct HTTP1ConnectionTests {
         try ask(channel, .POST, headers: ["content-length": "10"], end: false)
         wait(channel, 29)
         try channel.writeInbound(HTTPServerRequestPart.body(ByteBuffer(string: "half")))
+        channel.read()
         wait(channel, 29)
         try channel.throwIfErrorCaught()
         wait(channel, 1)
         #expect(throws: RequestAborted.self) { try channel.throwIfErrorCaught() }
         #expect(channel.isActive)
         wait(channel, 5)
+        #expect(!channel.isActive)
+    }
+
+    @Test("blames nobody while the reader of the body rests")
+    func restingReader() throws {
+        let channel = try connection()
+        try ask(channel, .POST, headers: ["content-length": "10"], end: false)
+        // Nothing is read behind it: the reader has enough.
+        try channel.writeInbound(HTTPServerRequestPart.body(ByteBuffer(string: "half")))
+        wait(channel, 1_000)
+        try channel.throwIfErrorCaught()
+        channel.read()
+        wait(channel, 30)
+        #expect(throws: RequestAborted.self) { try channel.throwIfErrorCaught() }
+        _ = try answer(channel, .requestTimeout)
+    }
+
+    @Test("waits for the next request behind a body that came after its answer")
+    func earlyAnswer() throws {
+        let channel = try connection()
+        try ask(channel, .POST, headers: ["content-length": "1"], end: false)
+        _ = try answer(channel)
+        try channel.writeInbound(HTTPServerRequestPart.end(nil))
+        channel.read()
+        wait(channel, 59)
+        #expect(channel.isActive)
+        wait(channel, 1)
         #expect(!channel.isActive)
     }
 

@@ -34,8 +34,8 @@ public struct HTTPTimeouts: Sendable, Hashable {
     public var firstRequest: TimeAmount = .seconds(10)
     /// From an answer to the next whole request head; for HTTP/2, without an open stream. Default: 60 s.
     public var keepAlive: TimeAmount = .seconds(60)
-    /// Between two pieces of a request's body. The handler's read of the body throws an error with status 408 first.
-    /// Default: 30 s.
+    /// Between two pieces of a request's body, while somebody waits for one. The handler's read of the body throws an
+    /// error with status 408 first. Default: 30 s.
     public var requestBody: TimeAmount = .seconds(30)
     /// For a client to take some of what waits for it. Default: 60 s.
     public var response: TimeAmount = .seconds(60)
@@ -77,7 +77,7 @@ public struct HTTP2Options: Sendable, Hashable {
     public var connectionWindow = 1024 * 1024
     /// Streams that a client may reset within ``floodWindow`` (CVE-2023-44487). Default: 200.
     public var resets = 200
-    /// Streams that may end with an error within ``floodWindow``. Default: 200.
+    /// Streams that may end with an error within ``floodWindow`` (CVE-2025-8671). Default: 200.
     public var streamErrors = 200
     /// PING, SETTINGS and PRIORITY frames within ``floodWindow`` (CVE-2019-9512, CVE-2019-9515). Default: 200.
     public var controlFrames = 200

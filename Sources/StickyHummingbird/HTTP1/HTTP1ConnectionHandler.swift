@@ -24,6 +24,8 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
     private var bodyLength = 0
     private var hasAborted = false
     private var isKeepAlive10 = false
+    /// Somebody wants to have more of the body. While nobody does, the client cannot be blamed for sending nothing.
+    private var isAwaited = false
 
     /// - Parameter firstRequestBy: When the first request must be there, if that has been decided already.
     package init(_ options: HTTPOptions, firstRequestBy: NIODeadline? = nil) {
@@ -55,6 +57,7 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !life.isClosing else { return }
+        isAwaited = false
         switch unwrapInboundIn(data) {
         case .head(let head):
             guard life.requestHead(isKeepAlive: head.isKeepAlive) else { return }
@@ -73,19 +76,22 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
             guard life.isReceiving, !hasAborted else { return }
             bodyLength += bytes.readableBytes
             if let bodyLimit, bodyLength > bodyLimit { return abort(context, .tooLarge(bodyLimit)) }
-            expect(context, within: timeouts.requestBody)
+            deadline.clear()
             context.fireChannelRead(data)
         case .end:
             guard life.isReceiving else { return }
             life.requestEnd()
-            if life.unanswered > 0 { deadline.clear() }
+            if life.unanswered > 0 { deadline.clear() } else { expect(context, within: timeouts.keepAlive) }
             if !hasAborted { context.fireChannelRead(data) }
         }
     }
 
-    package func channelReadComplete(context: ChannelHandlerContext) {
-        if life.isReceiving, !deadline.isSet { expect(context, within: timeouts.requestBody) }
-        context.fireChannelReadComplete()
+    package func read(context: ChannelHandlerContext) {
+        if life.isReceiving, !isAwaited, !hasAborted {
+            isAwaited = true
+            expect(context, within: timeouts.requestBody)
+        }
+        context.read()
     }
 
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -140,8 +146,12 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
         if !context.channel.isWritable {
             if life.unanswered > 0 { expect(context, within: timeouts.response) }
-        } else if life.unanswered > 0, !life.isReceiving {
-            deadline.clear()
+        } else if life.unanswered > 0 {
+            if life.isReceiving, isAwaited, !hasAborted {
+                expect(context, within: timeouts.requestBody)
+            } else if !hasAborted {
+                deadline.clear()
+            }
         }
         context.fireChannelWritabilityChanged()
     }
