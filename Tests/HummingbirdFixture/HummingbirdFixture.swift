@@ -13,7 +13,7 @@ import StickyTLS
 ///     hummingbird-fixture own PORT
 ///     hummingbird-fixture sticky [key=value...]
 ///
-/// Keys: port, workers, certificate, transport (stock, lean), executor (loop, global), drain, log, first, idle, body,
+/// Keys: port, workers, certificate, transport (stock, lean), executor (loop, global), drain, spread (milliseconds), log, first, idle, body,
 /// response (seconds), bodyLimit, requests, http2 (off), patience (seconds, for the answer to GOAWAY's PING).
 @main
 struct HummingbirdFixture {
@@ -50,6 +50,7 @@ struct HummingbirdFixture {
         configuration.maxWorkers = settings.number("workers") ?? 2
         configuration.privileges.allowsRoot = true
         configuration.drainDeadline = .seconds(settings.number("drain") ?? 10)
+        if let milliseconds = settings.number("spread") { configuration.drainSpread = .milliseconds(milliseconds) }
         configuration.logger = Logger(label: "fixture")
         let tls = settings["certificate"].map { TLSConfiguration(identities: [TLSIdentity(file: $0)]) }
         try await app.runStickyService(configuration: configuration, tls: tls, options: settings.options)
