@@ -87,6 +87,9 @@ struct DemoCommand: AsyncParsableCommand {
     @Flag(help: "Derive TLS 1.3 keys by StickyKeySchedule instead of OpenSSL's slower way to the same.")
     var ownKeySchedule = false
 
+    @Flag(help: "On SIGHUP read the certificates anew, and keep the workers.")
+    var keepWorkers = false
+
     @OptionGroup(title: "TLS")
     var tls: TLSArguments
 
@@ -135,6 +138,7 @@ struct DemoCommand: AsyncParsableCommand {
             configuration.listeners = try addresses()
             configuration.maxWorkers = workers
             configuration.logger = Logger(label: "sticky")
+            if keepWorkers { configuration.onHangup = .tell }
             configuration.privileges.allowsRoot = allowRoot
             if geteuid() == 0, !allowRoot { configuration.privileges.user = user ?? "nobody" }
             try await DemoServer(

@@ -86,6 +86,40 @@ struct ReloadTests {
         #expect(try await server.stop() == 0)
     }
 
+    @Test("SIGHUP without new processes: only the certificates are read")
+    func hangupKeepsWorkers() async throws {
+        let folder = try Folder()
+        let server = try await DemoServer(folder.arguments + ["--keep-workers"])
+        let before = try await certificate(server)
+        let workers = server.workers
+        try folder.use("localhost-rsa")
+        kill(server.master, SIGHUP)
+        try await eventually(within: 20, "the new certificate") { try await certificate(server) != before }
+        #expect(server.workers == workers)
+        #expect(server.standardError.text.contains("told of SIGHUP"))
+        #expect(try await server.stop() == 0)
+    }
+
+    @Test("Strict SNI refuses other names and none; PKCS#12 and its passphrase serve")
+    func options() async throws {
+        let folder = try Folder()
+        let file = folder.url.appending(path: "identity.p12").path()
+        let word = folder.url.appending(path: "word").path()
+        try Data("open sesame\n".utf8).write(to: URL(filePath: word))
+        let made = try await Command.run([
+            "openssl", "pkcs12", "-export", "-in", folder.certificate, "-inkey", folder.key, "-out", file, "-passout",
+            "pass:open sesame",
+        ])
+        try #require(made.status == 0, "\(made.errors)")
+        let server = try await DemoServer(["--strict-sni", "--pkcs12", file, "--passphrase-file", word])
+        #expect(try await Command.curl(server, "/hello").output == "Hello, world!\n")
+        let other = try await Command.run([
+            "openssl", "s_client", "-connect", "127.0.0.1:\(server.port)", "-servername", "other.example",
+        ])
+        #expect((other.output + other.errors).contains("unrecognized name"))
+        #expect(try await server.stop() == 0)
+    }
+
     @Test("Client certificates: asked for, told, and refused when there is none")
     func clientCertificates() async throws {
         let server = try await DemoServer(["--client-ca", "certs/client-ca.pem"])

@@ -34,6 +34,8 @@
     case reloadFinished(replaced: Int)
     /// The reload ends, because the successor of this slot did not become ready.
     case reloadAborted(slot: Int, reason: String)
+    /// SIGHUP came, and ``Configuration/onHangup`` says that it is only told.
+    case hangup
     /// This process is a new binary that took over from the one before.
     case upgraded
     /// The new binary did not prove itself: this one serves on.

@@ -249,6 +249,9 @@ final class MasterLoop {
         case SIGTERM, SIGINT:
             logger.notice("stopping on a signal", metadata: ["signal": "\(Libc.describe(signal: signal))"])
             beginStop()
+        case SIGHUP where configuration.onHangup == .tell:
+            logger.notice("told of SIGHUP")
+            events.publish(.hangup, to: .lifecycle)
         case SIGHUP:
             logger.notice("reloading on SIGHUP")
             beginReload()

@@ -70,6 +70,9 @@ public struct Configuration: Sendable {
     /// ``StickyServer/stop()`` and ``StickyServer/reload()``. Default: true.
     public var handlesSignals = true
 
+    /// What SIGHUP means to the master. Default: ``HangupAction/reload``.
+    public var onHangup = HangupAction.reload
+
     /// Where log lines go. Default: the label `sticky` with the process's logging system.
     public var logger = Logger(label: "sticky")
 

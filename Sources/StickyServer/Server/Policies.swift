@@ -102,3 +102,17 @@ public struct BackoffPolicy: Sendable, Hashable {
     /// The defaults.
     public init() {}
 }
+
+/// What the master does on SIGHUP.
+public struct HangupAction: Sendable, Hashable {
+    private enum Kind: Sendable {
+        case reload, tell
+    }
+    private let kind: Kind
+
+    /// Replaces the workers one by one, as ``StickyServer/reload()`` does.
+    public static let reload = HangupAction(kind: .reload)
+    /// Only tells, as ``MasterEvent/hangup``: for servers that read files anew and keep their workers. TLS certificates
+    /// are read in either case, where the master shares them.
+    public static let tell = HangupAction(kind: .tell)
+}

@@ -1,5 +1,13 @@
 public import StickyServer
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// What a master does for the TLS of its workers: makes and rotates ticket keys, reads certificates and keys, watches
 /// their files, and shares all of it. The master itself speaks no TLS.
 ///
@@ -18,10 +26,17 @@ public final class TLSMaster: Sendable {
     /// Rotates the ticket keys. Its ``TicketKeyRotation/rotate()`` does at once.
     public let rotation: TicketKeyRotation
 
-    /// Shares what workers need from the start. Make it before `listen()`.
+    /// Shares what workers need from the start. Make it before `listen()`. From then on the process holds private keys, so
+    /// it writes no core file (RLIMIT_CORE, setrlimit(2)).
     ///
     /// - Throws: What is wrong with the files (`TLSError`), or that this is no master (`StickyServerError`).
     public init(_ context: TLSContext, of server: StickyServer) throws {
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        #if canImport(Glibc)
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        #else
+        setrlimit(RLIMIT_CORE, &none)
+        #endif
         rotation = try TicketKeyRotation(sharingWith: server)
         reloader = try TLSReloader(context, sharingWith: server)
     }

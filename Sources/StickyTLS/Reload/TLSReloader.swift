@@ -57,7 +57,7 @@ public final class TLSReloader: Sendable {
     }
 
     /// In the master: shares the files with all workers (``TLSFileShare``), now and whenever they have changed, and when
-    /// the server reloads (SIGHUP). Workers use them without new processes, also when they may not read them. Make it
+    /// the server reloads or is told of SIGHUP. Workers use them without new processes, also when they may not read them. Make it
     /// before `listen()`.
     ///
     /// - Throws: What is wrong with the files (`TLSError`), or that this is no master (`StickyServerError`).
@@ -87,7 +87,12 @@ public final class TLSReloader: Sendable {
             if let events = server?.events() {
                 group.addTask { [self] in
                     // The event of TLS tells what was wrong.
-                    for await case .reloadStarted in events { try? reload() }
+                    for await event in events {
+                        switch event {
+                        case .reloadStarted, .hangup: try? reload()
+                        default: break
+                        }
+                    }
                 }
             }
             while true {

@@ -47,7 +47,7 @@ public final class TLSCounters: Sendable {
     }
 }
 
-/// Numbers of a ``TLSCounters``. All count up from 0, except ``handshakesInProgress``.
+/// Numbers of a ``TLSCounters``. All count up from 0; ``TLSContext/handshakesInProgress`` is not among them.
 public struct TLSCounts: Sendable {
     /// Handshakes that were completed with a proof of the certificate.
     public internal(set) var fullHandshakes = 0
