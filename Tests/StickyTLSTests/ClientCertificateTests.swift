@@ -60,6 +60,7 @@ struct ClientCertificateTests {
         }
         #expect(optional.counters.snapshot.clientCertificateFailures == 2)
         #expect(required.counters.snapshot.clientCertificateFailures == 3)
+        #expect(required.counters.snapshot.clientCertificateFailuresByReason.values.reduce(0, +) == 3)
     }
 
     @Test(

@@ -45,6 +45,7 @@ struct ReloadTests {
         try write(Self.renewed)
         try context.reload()
         #expect(context.generation == 2)
+        #expect(context.counters.snapshot.reloads == 1 && context.counters.snapshot.failedReloads == 0)
         #expect(try served() == Self.renewed.certificatePEM)
         before.client.step(before.server.send([1, 2, 3]))
         #expect(before.client.received == [1, 2, 3])
@@ -74,6 +75,7 @@ struct ReloadTests {
             let error = #expect(throws: TLSError.self) { try context.reload() }
             #expect(error?.code == state.0)
             #expect(error?.file == certificate || error?.file == key)
+            #expect(context.counters.snapshot.failedReloads > 0 && context.counters.snapshot.reloads == 0)
             #expect(context.generation == 1)
             #expect(events.all.count == index + 1)
             guard case .reloadFailed? = events.all.last else {

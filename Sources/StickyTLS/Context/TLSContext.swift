@@ -60,6 +60,12 @@ public final class TLSContext: Sendable {
     /// Counts the configurations, from 1.
     public var generation: Int { current.number }
 
+    /// The master's ticket keys that are in use: how often they were rotated, from 1, and since when, in seconds since
+    /// 1970. Nil when the keys come from elsewhere, or have not come yet.
+    public var ticketKeysInUse: (epoch: Int, since: Int64)? {
+        state.withLock { $0.ring }.map { (Int($0.epoch), $0.usedSince) }
+    }
+
     /// Handshakes that have begun and not ended.
     public var handshakesInProgress: Int { handshakes.load(ordering: .relaxed) }
 
@@ -150,8 +156,11 @@ public final class TLSContext: Sendable {
         }
         switch result {
         case .success(let number):
-            if !isFirst { configuration.onEvent(.reloaded(generation: number)) }
+            guard !isFirst else { return }
+            counters.update { $0.reloads += 1 }
+            configuration.onEvent(.reloaded(generation: number))
         case .failure(let error):
+            counters.update { $0.failedReloads += 1 }
             configuration.onEvent(.reloadFailed(error))
             throw error
         }

@@ -38,7 +38,10 @@ public final class TLSCounters: Sendable {
     func failed(_ failure: TLSFailure, inHandshake: Bool) {
         counts.withLock { counts in
             if failure.kind == .plainHTTP { counts.plainHTTP += 1 }
-            if failure.kind == .clientCertificate { counts.clientCertificateFailures += 1 }
+            if failure.kind == .clientCertificate {
+                counts.clientCertificateFailures += 1
+                counts.clientCertificateFailuresByReason[failure.reason, default: 0] += 1
+            }
             if inHandshake {
                 counts.failedHandshakes += 1
                 counts.failuresByReason[failure.reason, default: 0] += 1
@@ -74,6 +77,12 @@ public struct TLSCounts: Sendable {
     public internal(set) var ticketsExpired = 0
     /// Handshakes that failed for the client's certificate: none, not trusted, revoked, not allowed.
     public internal(set) var clientCertificateFailures = 0
+    /// ``clientCertificateFailures`` by OpenSSL's reason, such as `certificate revoked`.
+    public internal(set) var clientCertificateFailuresByReason: [String: Int] = [:]
+    /// Reloads that were put to use; ``TLSContext/generation`` counts them from 1, with the first state.
+    public internal(set) var reloads = 0
+    /// Reloads that changed nothing because something was wrong.
+    public internal(set) var failedReloads = 0
     /// Hellos that ask for a name that is not served.
     public internal(set) var unknownNames = 0
     /// Hellos without a name.
