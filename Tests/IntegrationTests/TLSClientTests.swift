@@ -98,6 +98,19 @@ struct TLSClientTests {
         #expect(try await server.stop() == 0)
     }
 
+    private struct Nagle: Decodable {
+        let fastest: Double
+    }
+
+    @Test("A client with Nagle's algorithm does not wait for a delayed acknowledgement", arguments: ["lean", "stock"])
+    func nagle(_ transport: String) async throws {
+        let server = try await DemoServer(["--transport", transport], workers: 1)
+        let told: Nagle = try await Command.client("nagle", ["\(server.port)", "30"])
+        // The system delays an acknowledgement for 40 ms at least, so with one none of them can be faster.
+        #expect(told.fastest < 0.04)
+        #expect(try await server.stop() == 0)
+    }
+
     @Test("Plain HTTP on the TLS port is told so")
     func plainHTTP() async throws {
         let server = try await DemoServer()
