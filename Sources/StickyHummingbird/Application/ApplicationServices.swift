@@ -64,7 +64,7 @@ final class ApplicationServices: Sendable {
         do {
             try await task?.value
         } catch is CancellationError where ContinuousClock.now >= deadline {
-            // The deadline's doing, and told as such.
+            // What was cancelled at the deadline, as drains promise, is no failure of a service.
         }
     }
 }
