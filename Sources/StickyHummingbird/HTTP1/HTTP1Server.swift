@@ -6,7 +6,7 @@ internal import NIOHTTP1
 internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
 
-/// Serves HTTP/1.1 on a channel: our pipeline, and Hummingbird's own loop over requests.
+/// Serves HTTP/1.1 on a channel: our pipeline, and Hummingbird's own loop over requests. (``HTTP1Requests`` is ours.)
 struct HTTP1Server: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -15,8 +15,8 @@ struct HTTP1Server: HTTPChannelHandler {
     let isSecure: Bool
     let firstRequestBy: NIODeadline?
 
-    /// On the channel's loop.
-    func install(on channel: any Channel) throws -> Value {
+    /// On the channel's loop. Somebody takes the parts of the requests at the end of the pipeline.
+    func install(on channel: any Channel) throws {
         let pipeline = channel.pipeline.syncOperations
         var decoding = NIOHTTPDecoderLimitConfiguration()
         decoding.maxHeaderFieldSize = options.limits.headerField
@@ -34,14 +34,21 @@ struct HTTP1Server: HTTPChannelHandler {
         try pipeline.addHandler(HTTP1ConnectionHandler(options, firstRequestBy: firstRequestBy))
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: isSecure))
         try pipeline.addHandlers(options.additionalChannelHandlers())
-        return try NIOAsyncChannel(
+    }
+
+    /// For Hummingbird's own loop over requests. On the channel's loop.
+    func wrap(_ channel: any Channel) throws -> Value {
+        try Value(
             wrappingChannelSynchronously: channel,
             configuration: .init(isOutboundHalfClosureEnabled: true)
         )
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        channel.eventLoop.makeCompletedFuture { try install(on: channel) }
+        channel.eventLoop.makeCompletedFuture {
+            try install(on: channel)
+            return try wrap(channel)
+        }
     }
 
     func handle(value: Value, logger: Logger) async {
