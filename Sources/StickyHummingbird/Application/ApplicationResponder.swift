@@ -10,14 +10,14 @@ internal import NIOHTTP1
 /// context, the answer to an error that nobody caught, the date and the server's name.
 enum ApplicationResponder {
     /// A request's answer, which somebody else writes.
-    typealias Answer = @Sendable (Request, any Channel) async throws -> Response
+    typealias Answer = nonisolated(nonsending) @Sendable (Request, any Channel) async throws -> Response
 
     /// The answer could not be written, because the request turned out to be no HTTP while it was: there is no place
     /// for another answer.
     struct BrokenRequest: Error {}
 
     static func make<App: ApplicationProtocol>(_ app: App, _ responder: App.Responder) -> Answer {
-        let logger = app.logger
+        let logger = app.logger.settingOften("hb.request.id")
         let serverName = app.configuration.serverName
         let date = HTTPDate()
         return { request, channel in

@@ -131,7 +131,7 @@ final class HTTP1Exchange: ChannelDuplexHandler, @unchecked Sendable {
     // MARK: - For the task that serves, on the loop
 
     /// Waits for the next request, or the end.
-    func next() async throws -> Next {
+    nonisolated(nonsending) func next() async throws -> Next {
         while true {
             guard loop.inEventLoop else { throw EventLoopError.unsupportedOperation }
             if let part = parts.first {
@@ -218,7 +218,7 @@ final class HTTP1Exchange: ChannelDuplexHandler, @unchecked Sendable {
 
     /// Writes a part of an answer. Waits while the client does not take what was written, except with the last part.
     /// Throws when the connection has ended, and when the answer is not the one in progress.
-    func write(_ part: HTTPResponsePart, of answer: Int) async throws {
+    nonisolated(nonsending) func write(_ part: HTTPResponsePart, of answer: Int) async throws {
         if loop.inEventLoop, isReady(for: part) { return try put(part, of: answer) }
         while true {
             try await waitForRoom(part)
@@ -264,12 +264,14 @@ final class HTTP1Exchange: ChannelDuplexHandler, @unchecked Sendable {
         context?.flush()
     }
 
-    private func onLoop<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+    private nonisolated(nonsending) func onLoop<Result: Sendable>(
+        _ work: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
         if loop.inEventLoop { return try work() }
         return try await loop.submit(work).get()
     }
 
-    private func waitForRoom(_ part: HTTPResponsePart) async throws {
+    private nonisolated(nonsending) func waitForRoom(_ part: HTTPResponsePart) async throws {
         let writer = BlockedWriter()
         try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in

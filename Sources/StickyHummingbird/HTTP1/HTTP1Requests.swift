@@ -14,7 +14,7 @@ struct HTTP1Requests: Sendable {
     let answer: ApplicationResponder.Answer
     let watches: InboundWatches
 
-    func serve(_ logger: Logger) async {
+    nonisolated(nonsending) func serve(_ logger: Logger) async {
         await withTaskCancellationHandler {
             do {
                 guard try await serveWithoutBodies(logger) else { return }
@@ -31,7 +31,7 @@ struct HTTP1Requests: Sendable {
     }
 
     /// Returns true before the first request with a body, false after the last answer.
-    private func serveWithoutBodies(_ logger: Logger) async throws -> Bool {
+    private nonisolated(nonsending) func serveWithoutBodies(_ logger: Logger) async throws -> Bool {
         do {
             while true {
                 switch try await exchange.next() {
@@ -54,7 +54,7 @@ struct HTTP1Requests: Sendable {
         return false
     }
 
-    private func serve(_ head: HTTPRequest, _ logger: Logger) async throws {
+    private nonisolated(nonsending) func serve(_ head: HTTPRequest, _ logger: Logger) async throws {
         var watch = watches.take()
         if watch == nil { watch = await InboundWatch.make(on: exchange.loop, logger) }
         exchange.begin(watch)
@@ -82,15 +82,15 @@ private struct HTTP1ResponseWriter: ResponseBodyWriter {
         number = exchange.answer
     }
 
-    func begin(_ head: HTTPResponse) async throws {
+    nonisolated(nonsending) func begin(_ head: HTTPResponse) async throws {
         try await exchange.write(.head(head), of: number)
     }
 
-    func write(_ buffer: ByteBuffer) async throws {
+    nonisolated(nonsending) func write(_ buffer: ByteBuffer) async throws {
         try await exchange.write(.body(buffer), of: number)
     }
 
-    consuming func finish(_ trailingHeaders: HTTPFields?) async throws {
+    nonisolated(nonsending) consuming func finish(_ trailingHeaders: HTTPFields?) async throws {
         try await exchange.write(.end(trailingHeaders), of: number)
     }
 }

@@ -25,7 +25,7 @@ final class InboundWatch: @unchecked Sendable {
     }
 
     /// On the loop. Nil when Hummingbird's loop over requests is not what it was.
-    static func make(on loop: any EventLoop, _ logger: Logger) async -> InboundWatch? {
+    nonisolated(nonsending) static func make(on loop: any EventLoop, _ logger: Logger) async -> InboundWatch? {
         let channel = SilentChannel(loop)
         guard
             loop.inEventLoop,
