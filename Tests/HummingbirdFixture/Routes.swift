@@ -32,6 +32,7 @@ enum Routes {
         let router = Router(context: FixtureContext.self, options: .autoGenerateHeadEndpoints)
         plain(router)
         bodies(router)
+        watching(router)
         errors(router)
         connection(router)
         return router
@@ -130,6 +131,38 @@ enum Routes {
                     try await writer.finish([HTTPField.Name("x-sum")!: "14"])
                 }
             )
+        }
+    }
+
+    /// Handlers that hear of it when their client goes.
+    private static func watching(_ router: Router<FixtureContext>) {
+        for method in [HTTPRequest.Method.get, .post] {
+            router.on("watch/:ms", method: method) { request, context in
+                let milliseconds = try context.parameters.require("ms", as: Int.self)
+                let count = try await request.body.consumeWithInboundCloseHandler { body in
+                    var count = 0
+                    for try await part in body { count += part.readableBytes }
+                    Output.note("watch begins")
+                    try await Task.sleep(for: .milliseconds(milliseconds))
+                    return count
+                } onInboundClosed: {
+                    Output.note("watch: the client has gone")
+                }
+                return "\(count)\n"
+            }
+        }
+        router.get("cancelled/:ms") { request, context in
+            let milliseconds = try context.parameters.require("ms", as: Int.self)
+            do {
+                return try await request.body.consumeWithCancellationOnInboundClose { _ in
+                    Output.note("cancelled begins")
+                    try await Task.sleep(for: .milliseconds(milliseconds))
+                    return "slept\n"
+                }
+            } catch is CancellationError {
+                Output.note("cancelled: ended early")
+                throw CancellationError()
+            }
         }
     }
 

@@ -1,19 +1,17 @@
 #if Hummingbird
-internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
-internal import Synchronization
 
 /// The end of an HTTP/1.1 pipeline: gives whole requests to the task that serves the connection, and takes its answers.
 ///
 /// It stands in for `NIOAsyncChannel`, whose generic parts run unspecialised and cost a fifth of a small request. The
 /// task runs on the channel's loop, so a request resumes it once and needs no lock; an answer leaves in one flush. Only
-/// requests without a body come this way. At the first that has one ``handOver(_:)`` puts a `NIOAsyncChannel` behind,
-/// which the rest of the connection goes through.
+/// requests without a body come this way. At the first that has one ``handOver(_:)`` puts a `NIOAsyncChannel` in its
+/// place, for the rest of the connection.
 ///
 /// Unchecked: everything but ``channel`` and ``loop`` is only touched on the loop. The methods that are called from
 /// elsewhere look where they are, and go there.
-final class HTTP1Exchange: ChannelDuplexHandler, @unchecked Sendable {
+final class HTTP1Exchange: ChannelDuplexHandler, RemovableChannelHandler, @unchecked Sendable {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
@@ -35,7 +33,7 @@ final class HTTP1Exchange: ChannelDuplexHandler, @unchecked Sendable {
 
     let channel: any Channel
     let loop: any EventLoop
-    @exclusivity(unchecked) private var context: ChannelHandlerContext?
+    @exclusivity(unchecked) private(set) var context: ChannelHandlerContext?
 
     // Receiving.
     @exclusivity(unchecked) private var parts = CircularBuffer<HTTPRequestPart>(initialCapacity: 2)
@@ -43,15 +41,17 @@ final class HTTP1Exchange: ChannelDuplexHandler, @unchecked Sendable {
     @exclusivity(unchecked) private var hasEnded = false
     private var failure: (any Error)?
     @exclusivity(unchecked) private var holdsRead = false
-    @exclusivity(unchecked) private var isHandedOver = false
+    @exclusivity(unchecked) private(set) var isHandedOver = false
     /// Of the request in progress.
     @exclusivity(unchecked) private var watch: InboundWatch?
 
     // Sending.
-    @exclusivity(unchecked) private var answers = 0
-    @exclusivity(unchecked) private var flushIsDue = false
-    @exclusivity(unchecked) private var outputHasEnded = false
-    @exclusivity(unchecked) private var blocked: [BlockedWriter] = []
+    /// The number of the answer that may be written.
+    @exclusivity(unchecked) var answer = 0
+    @exclusivity(unchecked) var flushIsDue = false
+    @exclusivity(unchecked) private(set) var outputHasEnded = false
+    @exclusivity(unchecked) var blocked: [BlockedWriter] = []
+
     init(_ channel: any Channel) {
         self.channel = channel
         loop = channel.eventLoop
@@ -150,18 +150,23 @@ final class HTTP1Exchange: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     /// While the request is answered, `watch` ends with the client's input.
-    func begin(_ watch: InboundWatch?) {
+    func begin(_ watch: InboundWatch) {
         self.watch = watch
-        if hasEnded, parts.isEmpty { watch?.end() }
+        if hasEnded, parts.isEmpty { watch.end() }
     }
 
     /// The request is answered.
-    func finish() -> InboundWatch? {
-        defer { watch = nil }
-        return watch
+    func finish() {
+        watch = nil
     }
 
-    /// Puts a channel for tasks behind this handler. It gets what waits here, and all that comes.
+    /// Puts back what ``next()`` has given.
+    func putBack(_ request: HTTPRequestPart) {
+        parts.prepend(.end(nil))
+        parts.prepend(request)
+    }
+
+    /// Puts a channel for tasks in place of this handler. It gets what waits here, and all that comes.
     func handOver<Wrapped>(_ wrap: (any Channel) throws -> Wrapped) throws -> Wrapped {
         guard let context, !outputHasEnded else { throw ChannelError.ioOnClosedChannel }
         let wrapped = try wrap(channel)
@@ -180,6 +185,7 @@ final class HTTP1Exchange: ChannelDuplexHandler, @unchecked Sendable {
             // Through the new handler, which may hold it too.
             context.pipeline.syncOperations.read()
         }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
         return wrapped
     }
 
@@ -211,117 +217,6 @@ final class HTTP1Exchange: ChannelDuplexHandler, @unchecked Sendable {
         endInput(CancellationError())
         unblock(CancellationError())
         context?.close(mode: .input, promise: nil)
-    }
-
-    /// The number of the answer that may be written now. On the loop.
-    var answer: Int { answers }
-
-    /// Writes a part of an answer. Waits while the client does not take what was written, except with the last part.
-    /// Throws when the connection has ended, and when the answer is not the one in progress.
-    nonisolated(nonsending) func write(_ part: HTTPResponsePart, of answer: Int) async throws {
-        if loop.inEventLoop, isReady(for: part) { return try put(part, of: answer) }
-        while true {
-            try await waitForRoom(part)
-            // Another writer may have been faster, and this may not be the loop.
-            let isWritten = try await onLoop { [self] in
-                guard isReady(for: part) else { return false }
-                try put(part, of: answer)
-                return true
-            }
-            if isWritten { return }
-        }
-    }
-
-    private func isReady(for part: HTTPResponsePart) -> Bool {
-        if case .end = part { return true }
-        return outputHasEnded || channel.isWritable
-    }
-
-    private func put(_ part: HTTPResponsePart, of answer: Int) throws {
-        guard let context, !outputHasEnded, !isHandedOver, answer == answers else {
-            throw ChannelError.ioOnClosedChannel
-        }
-        switch part {
-        case .head(let head) where (100..<200).contains(head.status.code):
-            context.writeAndFlush(wrapOutboundOut(part), promise: nil)
-        case .head, .body:
-            context.write(wrapOutboundOut(part), promise: nil)
-            guard !flushIsDue else { return }
-            // Whatever the task writes before it waits for something leaves together.
-            flushIsDue = true
-            loop.execute { self.flushIfDue() }
-        case .end:
-            answers += 1
-            flushIsDue = false
-            context.write(wrapOutboundOut(part), promise: nil)
-            context.flush()
-        }
-    }
-
-    private func flushIfDue() {
-        guard flushIsDue else { return }
-        flushIsDue = false
-        context?.flush()
-    }
-
-    private nonisolated(nonsending) func onLoop<Result: Sendable>(
-        _ work: @escaping @Sendable () throws -> Result
-    ) async throws -> Result {
-        if loop.inEventLoop { return try work() }
-        return try await loop.submit(work).get()
-    }
-
-    private nonisolated(nonsending) func waitForRoom(_ part: HTTPResponsePart) async throws {
-        let writer = BlockedWriter()
-        try await withTaskCancellationHandler {
-            try await withUnsafeThrowingContinuation { continuation in
-                if loop.inEventLoop {
-                    block(writer, continuation, part)
-                } else {
-                    loop.execute { self.block(writer, continuation, part) }
-                }
-            }
-        } onCancel: {
-            writer.isCancelled.store(true, ordering: .sequentiallyConsistent)
-            if loop.inEventLoop { unblock(writer) } else { loop.execute { self.unblock(writer) } }
-        }
-    }
-
-    private func block(
-        _ writer: BlockedWriter,
-        _ continuation: UnsafeContinuation<Void, any Error>,
-        _ part: HTTPResponsePart
-    ) {
-        // What is cancelled from now on comes to the loop behind this.
-        if writer.isCancelled.load(ordering: .sequentiallyConsistent) {
-            return continuation.resume(throwing: CancellationError())
-        }
-        if isReady(for: part) { return continuation.resume() }
-        writer.continuation = continuation
-        blocked.append(writer)
-    }
-
-    private func unblock(_ writer: BlockedWriter) {
-        blocked.removeAll { $0 === writer }
-        writer.resume(CancellationError())
-    }
-
-    private func unblock(_ error: (any Error)?) {
-        guard !blocked.isEmpty else { return }
-        let writers = blocked
-        blocked = []
-        for writer in writers { writer.resume(error) }
-    }
-}
-
-/// A task that waits until its client takes more of an answer. Unchecked: the continuation is only touched on the loop.
-private final class BlockedWriter: @unchecked Sendable {
-    let isCancelled = Atomic<Bool>(false)
-    var continuation: UnsafeContinuation<Void, any Error>?
-
-    func resume(_ error: (any Error)?) {
-        if let error { continuation?.resume(throwing: error) } else { continuation?.resume() }
-        continuation = nil
     }
 }
 #endif

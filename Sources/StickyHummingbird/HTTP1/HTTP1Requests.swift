@@ -36,10 +36,16 @@ struct HTTP1Requests: Sendable {
             while true {
                 switch try await exchange.next() {
                 case .unfinished: return true
-                case .request(.head(let head)):
-                    try await serve(head, logger)
+                case .request(let part):
+                    guard case .head(let head) = part else { break }
+                    guard let watch = await watches.take(or: exchange.loop, logger) else {
+                        // Hummingbird is not what it was: it does everything by itself.
+                        exchange.putBack(part)
+                        return true
+                    }
+                    try await serve(head, watch)
                     if head.headerFields[.connection] != "close" { continue }
-                case .request, .end: break
+                case .end: break
                 }
                 break
             }
@@ -54,12 +60,13 @@ struct HTTP1Requests: Sendable {
         return false
     }
 
-    private nonisolated(nonsending) func serve(_ head: HTTPRequest, _ logger: Logger) async throws {
-        var watch = watches.take()
-        if watch == nil { watch = await InboundWatch.make(on: exchange.loop, logger) }
+    private nonisolated(nonsending) func serve(_ head: HTTPRequest, _ watch: InboundWatch) async throws {
         exchange.begin(watch)
-        defer { if let watch = exchange.finish() { watches.give(watch) } }
-        let request = Request(head: head, body: watch?.body ?? RequestBody(buffer: ByteBuffer()))
+        defer {
+            exchange.finish()
+            watches.give(watch)
+        }
+        let request = Request(head: head, body: watch.body)
         let response = try await answer(request, exchange.channel)
         let writer = HTTP1ResponseWriter(exchange)
         do {

@@ -70,6 +70,12 @@ final class InboundWatches: @unchecked Sendable {
 
     func take() -> InboundWatch? { free.popLast() }
 
+    /// On the loop. Makes one when there is none, if it can.
+    nonisolated(nonsending) func take(or loop: any EventLoop, _ logger: Logger) async -> InboundWatch? {
+        if let watch = take() { return watch }
+        return await InboundWatch.make(on: loop, logger)
+    }
+
     func give(_ watch: InboundWatch) {
         if free.count < Self.most, watch.isUntouched { free.append(watch) } else { watch.discard() }
     }
