@@ -186,7 +186,7 @@ class StickyHummingbird(Sticky):
 
     name = "sticky-hummingbird"
     fixture = None  # set by run.py
-    cases = {"full", "resume", "full-rsa", "keepalive", "plain", "plain-keepalive", "idle"}
+    cases = {"full", "resume", "full-rsa", "keepalive", "bulk", "plain", "plain-keepalive", "idle"}
     ready = re.compile(r"listening \S*?(\d+)$", re.M)
 
     def start(self):

@@ -201,8 +201,9 @@ enum Routes {
         router.get("thread") { _, _ in "\(pthread_self())\n" }
     }
 
+    private static let piece = ByteBuffer(bytes: (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31) })
+
     private static func writePattern(_ count: Int, to writer: inout any ResponseBodyWriter) async throws {
-        let piece = ByteBuffer(bytes: (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31) })
         var left = count
         while left > 0 {
             let length = min(left, piece.readableBytes)

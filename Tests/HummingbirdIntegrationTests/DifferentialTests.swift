@@ -25,7 +25,11 @@ struct DifferentialTests {
         "HTTP/1.0": saysClose,
         "HTTP/1.0 keep-alive": "an HTTP/1.0 client has to be told that the connection stays open",
         "100-continue, seen": "a client that waits to be asked for its body is asked (RFC 9110 section 10.1.1)",
+        "watched": staysOpen,
+        "watched, then nonsense": staysOpen,
+        "cancelled when the client goes": staysOpen,
     ]
+    private static let staysOpen = "a request without a body whose handler watched its client is not the last"
     private static let saysClose = "the last answer of a connection says so (RFC 9112 section 9.6)"
     /// As the first, if the end is seen before the answer begins.
     private static let sometimes = ["half-close"]
