@@ -44,7 +44,7 @@ struct HTTP1Requests: Sendable {
                         return true
                     }
                     try await serve(head, watch)
-                    if head.headerFields[.connection] != "close" { continue }
+                    if head.headerFields[values: .connection] != ["close"] { continue }
                 case .end: break
                 }
                 break
