@@ -41,15 +41,21 @@ struct DifferentialTests {
         arguments: [HTTP2Variant.clear, .tls, .leanClear, .leanTLS]
     )
     func answers(_ variant: HTTP2Variant) async throws {
+        try await compare(variant, [], Self.deliberate)
+    }
+
+    @Test("with requests on Swift's own threads too")
+    func globalThreads() async throws {
+        // There Hummingbird's own loop serves every request.
+        try await compare(.leanClear, ["executor=global"], Self.deliberate.filter { $0.value != Self.staysOpen })
+    }
+
+    private func compare(_ variant: HTTP2Variant, _ settings: [String], _ deliberate: [String: String]) async throws {
         let own = try await OwnServer()
-        let sticky = try await HTTP2Fixture(variant)
-        let report: Report = try await sticky.client(
-            "differential",
-            ["\(own.port)"],
-            within: 120
-        )
+        let sticky = try await HTTP2Fixture(variant, settings)
+        let report: Report = try await sticky.client("differential", ["\(own.port)"], within: 120)
         #expect(report.cases >= 100)
-        var expected = Self.deliberate
+        var expected = deliberate
         if variant.isSecure {
             expected.merge(Self.deliberateWithTLS) { $1 }
             expected = expected.filter { !$0.key.hasPrefix("half-close") }
