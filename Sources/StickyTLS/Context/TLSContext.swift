@@ -119,7 +119,7 @@ public final class TLSContext: Sendable {
     func beginHandshake(_ limit: Int) -> Bool {
         if handshakes.add(1, ordering: .relaxed).oldValue < limit { return true }
         endHandshake()
-        counters.update { $0.handshakesRefused += 1 }
+        counters.handshakesRefused.increment()
         return false
     }
 
@@ -157,10 +157,10 @@ public final class TLSContext: Sendable {
         switch result {
         case .success(let number):
             guard !isFirst else { return }
-            counters.update { $0.reloads += 1 }
+            counters.reloads.increment()
             configuration.onEvent(.reloaded(generation: number))
         case .failure(let error):
-            counters.update { $0.failedReloads += 1 }
+            counters.failedReloads.increment()
             configuration.onEvent(.reloadFailed(error))
             throw error
         }

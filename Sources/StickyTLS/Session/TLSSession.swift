@@ -132,7 +132,7 @@ public struct TLSSession: ~Copyable {
         if case .failed(let failure) = phase {
             return TLSStep(consumed: 0, plaintext: 0, output: 0, status: .failed(failure))
         }
-        if !hasPeerClosed { context.counters.update { $0.truncated += 1 } }
+        if !hasPeerClosed { context.counters.truncated.increment() }
         return TLSStep(consumed: 0, plaintext: 0, output: 0, status: hasPeerClosed ? .peerClosed : .truncated)
     }
 

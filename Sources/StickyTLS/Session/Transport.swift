@@ -72,7 +72,7 @@ struct Transport {
     /// Counts in windows of a second. Beyond the limit OpenSSL gets no more input.
     mutating func didReceiveKeyUpdate() {
         let generation = generation.takeUnretainedValue()
-        generation.counters.update { $0.keyUpdates += 1 }
+        generation.counters.keyUpdates.increment()
         let now = generation.configuration.clock.monotonic()
         if keyUpdates == 0 || now - keyUpdatesSince >= 1_000_000_000 {
             keyUpdatesSince = now
