@@ -146,7 +146,9 @@ public struct TLSSession: ~Copyable {
 
     /// What was agreed on; nil before the handshake is complete.
     public var info: TLSConnectionInfo? {
-        isEstablished ? TLSConnectionInfo(ssl, serverName: transport.pointee.serverName) : nil
+        guard isEstablished else { return nil }
+        let certificate = transport.pointee.clientCertificate(of: ssl)
+        return TLSConnectionInfo(ssl, serverName: transport.pointee.serverName, clientCertificate: certificate)
     }
 
     /// The application protocol that was agreed on, without the rest of ``info``; nil before the handshake is complete.

@@ -50,6 +50,8 @@ struct Transport {
 
     /// The name that the client asked for.
     var serverName: String?
+    /// The client's certificate, from the first time that somebody asks for it.
+    private var clientCertificate = ClientCertificate.unread
     /// The last alert of the current call.
     var lastAlert: TLSAlert?
 
@@ -67,6 +69,22 @@ struct Transport {
         case .helloTooLarge, .tooManyKeyUpdates: true
         default: false
         }
+    }
+
+    private enum ClientCertificate {
+        case unread
+        case none
+        case shown(TLSClientCertificate)
+    }
+
+    /// The client's certificate, which is decoded once. Only for a completed handshake: what was shown does not change
+    /// any more then.
+    mutating func clientCertificate(of ssl: OpaquePointer) -> TLSClientCertificate? {
+        if case .unread = clientCertificate {
+            clientCertificate = TLSClientCertificate(ssl).map { .shown($0) } ?? .none
+        }
+        if case .shown(let certificate) = clientCertificate { return certificate }
+        return nil
     }
 
     /// Counts in windows of a second. Beyond the limit OpenSSL gets no more input.
