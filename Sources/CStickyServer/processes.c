@@ -4,6 +4,7 @@
 #include "CStickyServer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -81,13 +82,22 @@ char **sticky_environ(void) { return environ; }
 
 int sticky_memory_file(void) {
 #ifdef __linux__
-    int descriptor = memfd_create("sticky-upgrade", MFD_CLOEXEC);
+    int descriptor = memfd_create("sticky", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 #else
     char path[] = "/tmp/sticky-upgrade-XXXXXX";
     int descriptor = mkstemp(path);
     if (descriptor >= 0) unlink(path);
 #endif
     return descriptor < 0 ? -errno : descriptor;
+}
+
+int sticky_seal_size(int descriptor) {
+#ifdef __linux__
+    return fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ? -errno : 0;
+#else
+    (void)descriptor;
+    return -ENOSYS;
+#endif
 }
 
 void sticky_block_signals(const int *signals, size_t count, int block) {

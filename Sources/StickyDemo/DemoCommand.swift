@@ -90,6 +90,14 @@ struct DemoCommand: AsyncParsableCommand {
     @Flag(help: "On SIGHUP read the certificates anew, and keep the workers.")
     var keepWorkers = false
 
+    @Option(
+        help: ArgumentHelp(
+            "How long a client waits for its own worker's successor before it gets another worker.",
+            valueName: "seconds"
+        )
+    )
+    var patience = 1.0
+
     @OptionGroup(title: "TLS")
     var tls: TLSArguments
 
@@ -120,6 +128,9 @@ struct DemoCommand: AsyncParsableCommand {
         guard (0...1024).contains(workers) else {
             throw ValidationError("--workers is \(workers); expected 0 (one for each core) to 1024.")
         }
+        guard (0...3600).contains(patience) else {
+            throw ValidationError("--patience is \(patience); expected 0 to 3600 seconds.")
+        }
         guard !plain || tls.isEmpty else {
             throw ValidationError("--plain serves without TLS, so the options about TLS have no use.")
         }
@@ -138,6 +149,7 @@ struct DemoCommand: AsyncParsableCommand {
             configuration.listeners = try addresses()
             configuration.maxWorkers = workers
             configuration.logger = Logger(label: "sticky")
+            configuration.whenUnavailable = .waitThenReroute(.seconds(patience))
             if keepWorkers { configuration.onHangup = .tell }
             configuration.privileges.allowsRoot = allowRoot
             if geteuid() == 0, !allowRoot { configuration.privileges.user = user ?? "nobody" }

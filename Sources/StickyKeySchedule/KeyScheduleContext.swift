@@ -4,6 +4,8 @@ internal import CTLS
 /// nothing is copied then; only what EVP_KDF_CTX_set_params(3) says comes to stay here.
 struct KeyScheduleContext {
     private var kept = KeyScheduleInputs()
+    /// Some of `kept` is memory of ours.
+    private var hasCopies = false
 
     mutating func keep(_ parameters: UnsafePointer<OSSL_PARAM>?) -> Bool {
         var inputs = kept
@@ -14,6 +16,7 @@ struct KeyScheduleContext {
             guard let copy = Self.copy(inputs[keyPath: field]) else { return false }
             Self.free(kept[keyPath: field])
             kept[keyPath: field] = copy
+            hasCopies = true
         }
         return true
     }
@@ -32,7 +35,10 @@ struct KeyScheduleContext {
     }
 
     mutating func clear() {
-        for field in Self.fields { Self.free(kept[keyPath: field]) }
+        if hasCopies {
+            for field in Self.fields { Self.free(kept[keyPath: field]) }
+            hasCopies = false
+        }
         kept = KeyScheduleInputs()
     }
 

@@ -103,9 +103,10 @@ struct KeyScheduleInputs {
 
     private mutating func takeDigest(_ parameter: OSSL_PARAM) -> Bool {
         guard let text = text(parameter) else { return false }
-        if ["SHA256", "SHA2-256", "SHA-256"].contains(where: { equalIgnoringCase(text, $0) }) {
+        // OpenSSL's own name comes first.
+        if isOne(text, "SHA2-256", "SHA256", "SHA-256") {
             digest = .sha256
-        } else if ["SHA384", "SHA2-384", "SHA-384"].contains(where: { equalIgnoringCase(text, $0) }) {
+        } else if isOne(text, "SHA2-384", "SHA384", "SHA-384") {
             digest = .sha384
         } else {
             return false
@@ -125,6 +126,15 @@ struct KeyScheduleInputs {
 
     private func equal(_ text: UnsafePointer<CChar>, _ other: StaticString) -> Bool {
         compare(text, other, mask: 0)
+    }
+
+    private func isOne(
+        _ text: UnsafePointer<CChar>,
+        _ first: StaticString,
+        _ second: StaticString,
+        _ third: StaticString
+    ) -> Bool {
+        equalIgnoringCase(text, first) || equalIgnoringCase(text, second) || equalIgnoringCase(text, third)
     }
 
     private func equalIgnoringCase(_ text: UnsafePointer<CChar>, _ other: StaticString) -> Bool {

@@ -37,9 +37,12 @@ int sticky_spawn(int32_t *pid, const char *path, char *const argv[], char *const
 // A descriptor that becomes readable when `pid` ends (pidfd_open(2)), or -errno (-ENOSYS off Linux).
 int sticky_pidfd(int32_t pid);
 
-// A file without a name, for state that outlives execve(2): memfd_create(2), or an unlinked temporary file. The
-// descriptor, or -errno.
+// A file without a name, for state that outlives execve(2) or is shared: memfd_create(2), or an unlinked temporary file.
+// The descriptor, or -errno.
 int sticky_memory_file(void);
+
+// Nobody can make a file of sticky_memory_file longer or shorter any more (F_ADD_SEALS). 0 or -errno (-ENOSYS off Linux).
+int sticky_seal_size(int descriptor);
 
 // Blocks or unblocks these signals for the calling thread (pthread_sigmask(3)); the mask survives execve(2).
 void sticky_block_signals(const int *signals, size_t count, int block);

@@ -4,7 +4,7 @@
 /// payload length, little-endian) and a payload of at most ``Frame/maximumPayload`` bytes. Descriptors ride on the
 /// frame that names them.
 enum Frame {
-    static let version: UInt8 = 2
+    static let version: UInt8 = 3
     static let headerLength = 8
     static let maximumLength = 64 << 10
     static let maximumPayload = maximumLength - headerLength
@@ -17,6 +17,8 @@ enum Frame {
         case ping = 4
         /// The worker has been told everything that it must know before it starts.
         case welcome = 5
+        /// Brings the memory that receipts are counted in from now on.
+        case tally = 6
         // Worker to master.
         case ready = 16
         case receipt = 17

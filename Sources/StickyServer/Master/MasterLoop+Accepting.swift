@@ -6,8 +6,23 @@ extension MasterLoop {
     /// How long the master leaves the backlog alone when the system is out of descriptors or memory.
     private static let resourcePause: Duration = .milliseconds(100)
 
-    func acceptConnections(_ listener: Listener, atMost limit: Int = MasterLoop.batch) {
-        guard stop == nil else { return }
+    /// Connections of every listener of `ready`.
+    func acceptConnections(_ ready: [Listener]) {
+        takeReceipts(clock.now)
+        pacing.accepting(
+            areBehind: activeSlots.allSatisfy { slot in
+                slot.process.map { $0.tally != nil && $0.ledger.count > 0 } ?? false
+            }
+        )
+        var accepted = 0
+        for listener in ready { accepted += acceptConnections(listener) }
+        pacing.accepted(accepted)
+    }
+
+    /// Returns how many came.
+    @discardableResult
+    func acceptConnections(_ listener: Listener, atMost limit: Int = MasterLoop.batch) -> Int {
+        guard stop == nil else { return 0 }
         let now = clock.now
         var accepted = 0
         defer {
@@ -16,7 +31,7 @@ extension MasterLoop {
         for _ in 0..<limit {
             guard heldSockets < configuration.limits.held else {
                 pauseAccepting(.holdingTooMany, because: .holdingTooMany)
-                return
+                return accepted
             }
             switch listener.accept() {
             case .connection(let connection, let peer):
@@ -46,13 +61,13 @@ extension MasterLoop {
             case .skip:
                 continue
             case .nothing:
-                return
+                return accepted
             case .exhausted(let errno):
                 let pause = AcceptPause.outOfResources(until: now + Self.resourcePause, held: heldSockets)
                 // Tries in vain are told once.
                 guard !isShortOfResources else {
                     acceptPause = pause
-                    return
+                    return accepted
                 }
                 isShortOfResources = true
                 logger.warning(
@@ -60,9 +75,10 @@ extension MasterLoop {
                     metadata: ["error": "\(Libc.describe(errno: errno))"]
                 )
                 pauseAccepting(pause, because: .outOfResources)
-                return
+                return accepted
             }
         }
+        return accepted
     }
 
     private func pauseAccepting(_ pause: AcceptPause, because reason: PauseReason) {

@@ -49,6 +49,8 @@ extension MasterLoop {
         Frame.finish(&frameWriter)
         guard let outcome = process.send(frameWriter.bytes, descriptors: descriptors) else { return .lost(errno: 0) }
         guard outcome == .done else { return outcome }
+        receiptWatch.progressed()
+        nextReceiptLook = nil
         for _ in descriptors {
             guard let held = slot.waiting.popFirst() else { break }
             if events.wants(.connections) {
@@ -82,15 +84,7 @@ extension MasterLoop {
                 }
             }
             if case .tooLong = outcome { problem = .outOfRange }
-            if let problem {
-                logger.error(
-                    "a worker broke the control protocol and is ended",
-                    metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "problem": "\(problem)"]
-                )
-                process.kill()
-                endControl(process)
-                return
-            }
+            if let problem { return broke(process, problem: problem) }
             switch outcome {
             case .frame: continue
             case .frameWithoutDescriptors: logger.error("out of descriptors: a connection that was handed on is lost")
@@ -112,16 +106,13 @@ extension MasterLoop {
         guard connections.count == expected else {
             throw .wrongDescriptorCount(expected: expected, got: connections.count)
         }
+        // A frame may speak of connections whose receipts were counted before it was sent.
+        takeReceipts(of: process)
         switch header.kind {
         case .ready:
             workerReady(process)
         case .receipt:
-            guard process.ledger.receipt(header.count, { process.open.add($0.tag) }) else { throw .outOfRange }
-            heldSockets -= header.count
-            slots[process.slot].window.receipted(
-                header.count,
-                configured: configuration.limits.unreceiptedPerWorker
-            )
+            try receipted(header.count, by: process)
         case .refuse:
             guard header.count <= process.ledger.count else { throw .outOfRange }
             takeRefused(header.count, from: process)
@@ -141,9 +132,54 @@ extension MasterLoop {
             crashed(process, signal: CInt(try payload.read(UInt8.self)))
         case .pong:
             process.heartbeat.answered(nonce: try payload.read(UInt32.self))
-        case .connections, .messageToWorker, .drain, .ping, .welcome:
+        case .connections, .messageToWorker, .drain, .ping, .welcome, .tally:
             throw .unknownKind(header.kind.rawValue)
         }
+    }
+
+    /// The worker owns the oldest `count` sockets that it was sent.
+    private func receipted(_ count: Int, by process: WorkerProcess) throws(FrameError) {
+        guard process.ledger.receipt(count, { process.open.add($0.tag) }) else { throw .outOfRange }
+        heldSockets -= count
+        slots[process.slot].window.receipted(count, configured: configuration.limits.unreceiptedPerWorker)
+    }
+
+    /// Takes note of the receipts that workers have counted without a word.
+    func takeReceipts(_ now: ContinuousClock.Instant) {
+        var areOwed = false
+        for process in processes where process.ledger.count > 0 && process.tally != nil {
+            takeReceipts(of: process)
+            if process.ledger.count > 0 { areOwed = true }
+        }
+        guard areOwed else {
+            nextReceiptLook = nil
+            return
+        }
+        if let next = nextReceiptLook, now < next { return }
+        nextReceiptLook = now + receiptWatch.next()
+    }
+
+    func takeReceipts(of process: WorkerProcess) {
+        let count = process.newReceipts
+        guard count > 0 else { return }
+        process.talliedReceipts &+= count
+        receiptWatch.progressed()
+        do throws(FrameError) {
+            try receipted(Int(clamping: count), by: process)
+        } catch {
+            isSteady = false
+            broke(process, problem: error)
+        }
+    }
+
+    /// A process that does not keep to the protocol is ended, and nothing else.
+    private func broke(_ process: WorkerProcess, problem: FrameError) {
+        logger.error(
+            "a worker broke the control protocol and is ended",
+            metadata: ["slot": "\(process.slot)", "pid": "\(process.pid)", "problem": "\(problem)"]
+        )
+        process.kill()
+        endControl(process)
     }
 
     /// A worker out of descriptors could not take the oldest sockets that it was sent. They are placed again: with it

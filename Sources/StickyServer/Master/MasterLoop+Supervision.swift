@@ -69,6 +69,7 @@ extension MasterLoop {
             configuration: configuration,
             now: now
         )
+        process.shareTally()
         processes.append(process)
         sendShared(to: process)
         logger.debug("worker started", metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)"])
@@ -239,6 +240,7 @@ extension MasterLoop {
     /// Puts the sockets that a process has not receipted in front of its slot's queue, in their old order.
     @discardableResult
     private func takeBack(_ process: WorkerProcess) -> Int {
+        takeReceipts(of: process)
         let slot = slots[process.slot]
         var count = 0
         while let held = process.ledger.takeBack() {

@@ -44,6 +44,13 @@ final class MasterLoop {
     var failure: StickyServerError?
     var frameWriter = FrameWriter()
     let receiver = FrameReceiver()
+    var receiptWatch = ReceiptWatch()
+    /// When receipts are looked for; nil when none are owed.
+    var nextReceiptLook: ContinuousClock.Instant?
+    /// Since the timers ran, only connections came and were handed on: no deadline and no descriptor has changed.
+    var isSteady = false
+    var pacing = AcceptPacing()
+    private var timersAreDue: ContinuousClock.Instant
     var nextSweep: ContinuousClock.Instant
     private var pollSet: [pollfd] = []
     private var pollTargets: [PollTarget] = []
@@ -86,6 +93,7 @@ final class MasterLoop {
         router = Router(routing, slots: inherited?.routedSlots ?? slotCount)
         let now = clock.now
         nextSweep = now
+        timersAreDue = now
         if serviceManager.watchdogInterval != nil { nextWatchdog = now }
         var adopted = (inherited?.listeners ?? []).map { Listener(adopting: $0.descriptor, index: $0.index) }
         for (index, address) in configuration.listeners.enumerated() {
@@ -114,16 +122,33 @@ final class MasterLoop {
     func run() throws(StickyServerError) {
         defer { cleanUp() }
         while true {
-            handleCommands()
-            runTimers(clock.now)
-            continueUpgrade()
-            if stop != nil, processes.isEmpty { break }
-            buildPollSet()
-            let count = pollSet.withUnsafeMutableBufferPointer { buffer in
-                poll(buffer.baseAddress, nfds_t(buffer.count), pollTimeout(clock.now))
+            var now = clock.now
+            takeReceipts(now)
+            if !isSteady || now >= timersAreDue {
+                handleCommands()
+                runTimers(clock.now)
+                continueUpgrade()
+                if stop != nil, processes.isEmpty { break }
+                buildPollSet()
+                now = clock.now
+                timersAreDue = nextDeadline(now)
             }
-            // EINTR: a signal came; its byte waits in the wake pipe.
-            if count > 0 { dispatch() }
+            let hold = isSteady ? pacing.hold : 0
+            let timeout = hold > 0 ? min(hold, pollTimeout(now)) : pollTimeout(now)
+            // The listeners are the last.
+            let watched = hold > 0 ? pollSet.count - listeners.count : pollSet.count
+            let count = pollSet.withUnsafeMutableBufferPointer { buffer in
+                poll(buffer.baseAddress, nfds_t(watched), timeout)
+            }
+            if count > 0 {
+                dispatch(pollSet[..<watched])
+            } else if count < 0 {
+                // EINTR: a signal came; its byte waits in the wake pipe.
+                isSteady = false
+            } else if hold > 0 {
+                acceptConnections(listeners)
+                handOn()
+            }
         }
         if let failure { throw failure }
     }
@@ -158,29 +183,49 @@ final class MasterLoop {
         pollTargets.append(target)
     }
 
-    /// Control sockets come before listeners: receipts make room for new connections.
-    private func dispatch() {
-        for index in pollSet.indices where pollSet[index].revents != 0 {
+    /// Control sockets come before listeners: what workers say makes room for new connections.
+    private func dispatch(_ watched: ArraySlice<pollfd>) {
+        isSteady = true
+        var ready: [Listener] = []
+        for index in watched.indices where watched[index].revents != 0 {
             switch pollTargets[index] {
             case .wake:
+                isSteady = false
                 mailbox.wakePipe.drain { signal in handleSignal(signal) }
             case .control(let process):
+                isSteady = false
                 receiveFrames(process)
-                if CInt(pollSet[index].revents) & POLLOUT != 0 { unblock(process) }
+                if CInt(watched[index].revents) & POLLOUT != 0 { unblock(process) }
             case .exit(let process):
+                isSteady = false
                 reap(process)
             case .listener(let listener):
-                acceptConnections(listener)
+                ready.append(listener)
             }
         }
+        if !ready.isEmpty { acceptConnections(ready) }
+        handOn()
+    }
+
+    private func handOn() {
         flushSlots()
-        grantReservations()
+        if acceptPause != nil || slots.contains(where: { $0.waiting.count > 0 }) { isSteady = false }
+        if !isSteady { grantReservations() }
     }
 
     // MARK: - Time
 
-    /// Milliseconds until something is due; -1 for never.
+    /// Milliseconds until something is due.
     private func pollTimeout(_ now: ContinuousClock.Instant) -> CInt {
+        let wait = min(timersAreDue, nextReceiptLook ?? timersAreDue) - now
+        guard wait > .zero else { return 0 }
+        // Rounded up: waking a moment early would spin until the deadline.
+        let (seconds, attoseconds) = wait.components
+        return CInt(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1)
+    }
+
+    /// When a timer is due.
+    private func nextDeadline(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant {
         var earliest = nextSweep
         for slot in slots {
             if let deadline = slot.state.nextDeadline(bootLimit: configuration.bootLimit) {
@@ -198,11 +243,7 @@ final class MasterLoop {
         if let deadline = healthDeadline(now) { earliest = min(earliest, deadline) }
         if let nextWatchdog { earliest = min(earliest, nextWatchdog) }
         if case .outOfResources(let until, _) = acceptPause { earliest = min(earliest, until) }
-        let wait = earliest - now
-        guard wait > .zero else { return 0 }
-        // Rounded up: waking a moment early would spin until the deadline.
-        let (seconds, attoseconds) = wait.components
-        return CInt(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1)
+        return earliest
     }
 
     private func runTimers(_ now: ContinuousClock.Instant) {

@@ -16,6 +16,10 @@ final class WorkerProcess {
     /// Nil once the control socket has ended.
     var control: ControlSocket?
     var ledger = HandOffLedger()
+    /// Where it counts its receipts, as long as it sends no frames for them; nil when it always does.
+    var tally: ReceiptTally?
+    /// What of the tally the ledger knows.
+    var talliedReceipts: UInt64 = 0
     /// The counted connections that it has receipted and that have not ended.
     var open = TagCounts()
     var outbound: OutboundQueue
@@ -58,7 +62,20 @@ final class WorkerProcess {
 
     /// The descriptors' numbers, for poll(2); -1 once they are closed.
     var controlNumber: CInt { if control != nil { control?.descriptor.number ?? -1 } else { -1 } }
+    var tallyNumber: CInt { if tally != nil { tally?.file.number ?? -1 } else { -1 } }
     var exitWatchNumber: CInt? { if exitWatch != nil { exitWatch?.number } else { nil } }
+
+    /// Gives the new process memory to count its receipts in. Without it the process sends frames.
+    func shareTally() {
+        guard let tally = ReceiptTally.make() else { return }
+        if send(Frame.plain(.tally), descriptors: [tally.file.number]) == .done { self.tally = consume tally }
+    }
+
+    /// How many receipts the process has counted that the ledger does not know.
+    var newReceipts: UInt64 {
+        guard ledger.count > 0, tally != nil, let read = tally?.read() else { return 0 }
+        return read &- talliedReceipts
+    }
 
     /// Nil when there is no control socket any more.
     func send(_ frame: [UInt8], descriptors: [CInt] = []) -> ControlSocket.Outcome? {

@@ -94,6 +94,8 @@ extension MasterLoop {
                     generation: process.generation,
                     pid: process.pid,
                     control: process.controlNumber,
+                    tally: process.tallyNumber,
+                    talliedReceipts: process.talliedReceipts,
                     isCurrent: isCurrent,
                     isDraining: process.isDraining,
                     killAfter: killAfter,
@@ -205,6 +207,11 @@ extension WorkerProcess {
             control = nil
         } else {
             _ = sticky_set_cloexec(carried.control, 1)
+        }
+        if carried.tally >= 0 {
+            _ = sticky_set_cloexec(carried.tally, 1)
+            tally = ReceiptTally(mapping: OwnedDescriptor(owning: carried.tally))
+            talliedReceipts = carried.talliedReceipts
         }
         isDraining = carried.isDraining
         crashSignal = carried.crashSignal.map { CInt($0) }

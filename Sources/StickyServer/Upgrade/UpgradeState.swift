@@ -13,6 +13,10 @@ struct UpgradeState: Sendable, Hashable {
         var pid: Int32
         /// -1 when its control socket has ended.
         var control: CInt
+        /// The file of its tally; -1 when it has none.
+        var tally: CInt = -1
+        /// What of the tally the ledger knows.
+        var talliedReceipts: UInt64 = 0
         var isCurrent: Bool
         var isDraining: Bool
         /// Milliseconds until it is killed; nil for never.
@@ -47,10 +51,11 @@ struct UpgradeState: Sendable, Hashable {
 
     /// Every descriptor that must stay open through execve(2).
     var descriptors: [CInt] {
-        listeners.map(\.descriptor) + processes.map(\.control).filter { $0 >= 0 } + sockets.map(\.descriptor)
+        listeners.map(\.descriptor) + processes.flatMap { [$0.control, $0.tally] }.filter { $0 >= 0 }
+            + sockets.map(\.descriptor)
     }
 
-    private static let version: UInt8 = 2
+    private static let version: UInt8 = 3
 
     func encoded() -> [UInt8] {
         var writer = FrameWriter()
@@ -135,6 +140,8 @@ extension UpgradeState.Process {
         writer.append(UInt64(clamping: generation))
         writer.append(pid)
         writer.append(control)
+        writer.append(tally)
+        writer.append(talliedReceipts)
         let flags: [(Bool, UInt8)] = [(isCurrent, 1), (isDraining, 2), (killAfter != nil, 4), (crashSignal != nil, 8)]
         writer.append(flags.reduce(UInt8(0)) { $1.0 ? $0 | $1.1 : $0 })
         writer.append(killAfter ?? 0)
@@ -156,6 +163,8 @@ extension UpgradeState.Process {
         generation = Int(clamping: try reader.read(UInt64.self))
         pid = try reader.read()
         control = try reader.read()
+        tally = try reader.read()
+        talliedReceipts = try reader.read()
         let flags = try reader.read(UInt8.self)
         let milliseconds = try reader.read(UInt32.self)
         isCurrent = flags & 1 != 0

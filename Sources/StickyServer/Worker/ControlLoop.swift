@@ -27,6 +27,8 @@ package final class ControlLoop {
     private var isReady = false
     /// Whether the master is there. Without it ``controlDescriptor`` says nothing any more.
     package private(set) var isConnected = true
+    /// Where receipts are counted; nil when the master takes frames.
+    private var tally: ReceiptTally?
     /// The last frame brought one connection.
     private var foundSingle = false
     private var deadline: ContinuousClock.Instant?
@@ -162,6 +164,11 @@ package final class ControlLoop {
                 worker.post(Frame.number(.pong, nonce))
                 worker.wakePipe.wake()
             }
+        case .tally:
+            // Without descriptors it cannot come; then receipts stay frames.
+            if var files = consume connections, let file = files.popFirst() {
+                tally = ReceiptTally(mapping: OwnedDescriptor(owning: file.relinquish()))
+            }
         case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire, .refuse, .closed:
             throw .unknownKind(header.kind.rawValue)
         }
@@ -209,12 +216,18 @@ package final class ControlLoop {
                 metadata: ["count": "\(count)", "open": "\(worker.openConnections)"]
             )
         }
+        // From here on receipts are frames too: both name only counts, so their order must be kept.
+        tally = nil
         worker.post(Frame.plain(.refuse, count: count))
     }
 
     /// Receipts and refusals name only a count, so their order is that of the frames: what does not fit now goes
     /// behind whatever waits, and nothing overtakes it.
     private func sendReceipt(_ count: Int) {
+        guard tally == nil else {
+            tally?.add(count)
+            return
+        }
         let frame = Frame.plain(.receipt, count: count)
         guard !worker.hasOutbound else { return worker.post(frame) }
         switch worker.control.send(frame) {

@@ -1,4 +1,5 @@
-"""reloadload.py PORT SCHEME STOP_FILE: clients without retries, on HTTP/1.1 and HTTP/2, until STOP_FILE is there.
+"""reloadload.py PORT SCHEME STOP_FILE PROGRESS_FILE: clients without retries, on HTTP/1.1 and HTTP/2, until STOP_FILE is
+there. PROGRESS_FILE holds the requests and connections so far, as below.
 
 Each keeps its connection, rests a moment between requests, and opens another connection only when the server has said
 that this one ends (Connection: close; GOAWAY). Everything else that goes wrong is a failure. Prints
@@ -18,7 +19,7 @@ import h2.config
 import h2.connection
 import h2.events
 
-port, secure, stop = int(sys.argv[1]), sys.argv[2] == "https", sys.argv[3]
+port, secure, stop, progress = int(sys.argv[1]), sys.argv[2] == "https", sys.argv[3], sys.argv[4]
 requests, connections, failures = {"1.1": 0, "2": 0}, {"1.1": 0, "2": 0}, []
 lock = threading.Lock()
 
@@ -165,6 +166,14 @@ h2.connection.H2Connection._receive_goaway_frame = receive_goaway
 threads = [threading.Thread(target=work, args=(f"127.0.0.{2 + index}",)) for index in range(3) for work in (http1, http2)]
 for thread in threads:
     thread.start()
+while not os.path.exists(stop):
+    with lock:
+        told = json.dumps({"requests": requests, "connections": connections})
+    with open(progress + ".new", "w") as file:
+        file.write(told)
+    # Whoever reads sees one whole text or the next.
+    os.rename(progress + ".new", progress)
+    time.sleep(0.005)
 for thread in threads:
     thread.join()
 print(json.dumps({"requests": requests, "connections": connections, "failures": failures[:20], "failed": len(failures)}))

@@ -4,11 +4,22 @@ import Testing
 
 extension FixtureServer {
     /// Addresses whose clients belong to a slot, `count` for each of the first `slots`. To be asked while all serve.
-    func sources(slots: Int, count: Int = 1) async throws -> [[String]] {
+    ///
+    /// With `isLimited` a connection may be refused while one before it, which has ended, is still counted.
+    func sources(slots: Int, count: Int = 1, isLimited: Bool = false) async throws -> [[String]] {
         var found = [[String]](repeating: [], count: slots)
         for number in 0..<2000 where found.contains(where: { $0.count < count }) {
             let source = "127.1.\(number / 200).\(1 + number % 200)"
-            let slot = try await who(from: source).slot
+            var answer: Who?
+            if isLimited {
+                try await eventually(within: 20, "\(source) is served") {
+                    answer = try? await who(from: source)
+                    return answer != nil
+                }
+            } else {
+                answer = try await who(from: source)
+            }
+            guard let slot = answer?.slot else { continue }
             if slot < slots, found[slot].count < count { found[slot].append(source) }
         }
         return found

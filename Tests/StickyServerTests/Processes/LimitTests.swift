@@ -64,7 +64,7 @@ struct LimitTests {
     @Test("The limit of a worker leaves the other slots alone")
     func worker() async throws {
         let server = try await FixtureServer(["workers=2", "limit-worker=2"])
-        let sources = try await server.sources(slots: 2).map { $0[0] }
+        let sources = try await server.sources(slots: 2, isLimited: true).map { $0[0] }
         var clients: [LineClient] = []
         // Those that have found the sources may not be counted off yet.
         try await eventually(within: 20, "two are open") {
@@ -100,7 +100,7 @@ struct LimitTests {
     @Test("A connection that is handed on is counted once, in its new slot")
     func rehomed() async throws {
         let server = try await FixtureServer(["workers=2", "limit-worker=1"])
-        let sources = try await server.sources(slots: 2).map { $0[0] }
+        let sources = try await server.sources(slots: 2, isLimited: true).map { $0[0] }
         var client: LineClient?
         try await eventually(within: 20, "it is handed on") {
             let new = try server.connect(from: sources[0])

@@ -77,7 +77,7 @@ struct FrameFuzzTests {
                 bytes = random.bytes(Int.random(in: 0..<64, using: &random))
                 // Most get past the header, so that what is behind it is reached.
                 if bytes.count >= 8, Bool.random(using: &random) {
-                    bytes.replaceSubrange(1..<8, with: [1, 2, 0, UInt8(bytes.count - 8), 0, 0, 0])
+                    bytes.replaceSubrange(1..<8, with: [1, 3, 0, UInt8(bytes.count - 8), 0, 0, 0])
                 }
             } else {
                 bytes = Self.seeds[round % Self.seeds.count]

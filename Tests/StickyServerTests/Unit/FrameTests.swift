@@ -9,7 +9,7 @@ struct FrameTests {
     @Test("A plain frame is its header", arguments: kinds)
     func plain(_ kind: Frame.Kind) throws {
         let bytes = Frame.plain(kind, count: 0x0102)
-        #expect(bytes == [kind.rawValue, 2, 2, 1, 0, 0, 0, 0])
+        #expect(bytes == [kind.rawValue, 3, 2, 1, 0, 0, 0, 0])
         let frame = try ParsedFrame(bytes)
         #expect(frame.kind == kind)
         #expect(frame.count == 0x0102)
@@ -19,7 +19,7 @@ struct FrameTests {
     @Test("A number travels in four little-endian bytes")
     func number() throws {
         let bytes = Frame.number(.ping, count: 5, 0x0102_0304)
-        #expect(bytes == [4, 2, 5, 0, 4, 0, 0, 0, 4, 3, 2, 1])
+        #expect(bytes == [4, 3, 5, 0, 4, 0, 0, 0, 4, 3, 2, 1])
         let frame = try ParsedFrame(bytes)
         #expect(frame.length == 4)
         #expect(
@@ -90,7 +90,7 @@ struct FrameTests {
         #expect(error == (Frame.Kind(rawValue: UInt8(raw)) == nil ? .unknownKind(UInt8(raw)) : nil))
     }
 
-    @Test("Another version is refused, whatever the kind", arguments: [0, 1, 3, 255])
+    @Test("Another version is refused, whatever the kind", arguments: [0, 1, 2, 4, 255])
     func wrongVersion(_ version: UInt8) {
         var bytes = Frame.plain(.ready)
         bytes[0] = 99

@@ -30,6 +30,8 @@ struct UpgradeStateTests {
                 generation: 7,
                 pid: 1234,
                 control: 8,
+                tally: 9,
+                talliedReceipts: 1 << 40,
                 isCurrent: true,
                 isDraining: false,
                 killAfter: nil,
@@ -67,7 +69,7 @@ struct UpgradeStateTests {
 
     @Test("Every descriptor that must stay open is named, and none that is not there")
     func descriptors() {
-        #expect(full().descriptors.sorted() == [5, 6, 8, 20, 21])
+        #expect(full().descriptors.sorted() == [5, 6, 8, 9, 20, 21])
     }
 
     @Test("Every shorter piece is truncated, and bytes behind the end are refused")
@@ -77,7 +79,7 @@ struct UpgradeStateTests {
         #expect(error(bytes + [0]) == .trailingBytes)
     }
 
-    @Test("Another version is refused", arguments: [0, 1, 3, 255])
+    @Test("Another version is refused", arguments: [0, 1, 2, 4, 255])
     func version(_ version: UInt8) {
         var bytes = full().encoded()
         bytes[0] = version
