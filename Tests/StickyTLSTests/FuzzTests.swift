@@ -107,6 +107,11 @@ struct FuzzTests {
                 let file = try folder.file("keys", mutate(base64 + base64, &generator))
                 _ = try TicketKeys.haproxyFile(file)
             }
+            attempt {
+                let size = [47, 48, 80, 81].randomElement(using: &generator) ?? 48
+                let bytes = (0..<size).map { _ in UInt8.random(in: 0...255, using: &generator) }
+                _ = try TicketKeys.file(folder.file("keys", bytes))
+            }
             _ = TLSFileShare.decode(mutate([1, 0, 0, 0, 97, 3, 0, 0, 0, 1, 2, 3], &generator))
             let hello = mutate([0, 9, 0, 0, 6] + Array("a.test".utf8), &generator)
             _ = hello.withUnsafeBufferPointer { ServerName(extension: $0) }
