@@ -5,6 +5,7 @@ import NIOCore
 import StickyServer
 import StickyTLS
 import Synchronization
+import TLSTestSupport
 import Testing
 
 @testable import StickyNIO
