@@ -158,6 +158,13 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        // A TLS client and certificates in memory.
+        .target(
+            name: "TLSTestSupport",
+            dependencies: ["StickyTLS", "CTLS"],
+            path: "Tests/TLSTestSupport",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "StickyServerTests",
             dependencies: ["StickyServer", "ClusterFixture", "TestSupport"],
@@ -213,22 +220,27 @@ let package = Package(
         ),
         .testTarget(
             name: "StickyTLSTests",
-            dependencies: ["StickyTLS", "StickyKeySchedule", "CTLS"],
+            dependencies: ["StickyTLS", "StickyKeySchedule", "CTLS", "TLSTestSupport"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "StickyDemoTests",
             dependencies: [
-                "StickyDemo", "StickyHummingbird", "StickyNIO", "StickyServer",
+                "StickyDemo", "StickyHummingbird", "StickyNIO", "StickyServer", "StickyTLS",
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
                 .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+                .product(
+                    name: "ArgumentParser",
+                    package: "swift-argument-parser",
+                    condition: .when(traits: ["Hummingbird"])
+                ),
             ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "StickyNIOTests",
             dependencies: [
-                "StickyNIO", "StickyServer", "StickyTLS", "CTLS",
+                "StickyNIO", "StickyServer", "StickyTLS", "CTLS", "TLSTestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
                 .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),

@@ -73,13 +73,58 @@ struct TLSArguments: ParsableArguments {
     var clientsAreOptional = false
 
     @Option(
+        name: .customLong("client-allow-san"),
         help: ArgumentHelp(
-            "Ticket keys of nginx (48 or 80 bytes), shared with other servers. The first encrypts. Repeatable. "
-                + "(default: made and rotated by the master)",
+            "Of those certificates take only such with this DNS name. Repeatable; with the two next ones any match is enough.",
+            valueName: "name"
+        )
+    )
+    var allowedNames: [String] = []
+
+    @Option(
+        name: .customLong("client-allow-uri"),
+        help: ArgumentHelp(
+            "Take only such with this URI, as SPIFFE's; one that ends in /* allows everything below. Repeatable.",
+            valueName: "uri"
+        )
+    )
+    var allowedURIs: [String] = []
+
+    @Option(
+        name: .customLong("client-allow-pin"),
+        help: ArgumentHelp(
+            "Take only such with this public key: its SHA-256 in hexadecimal digits or base64. Repeatable.",
+            valueName: "hash"
+        ),
+        transform: PublicKeyPin.init(parsing:)
+    )
+    var allowedPins: [PublicKeyPin] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Ticket keys of nginx (48 or 80 bytes) or HAProxy (lines of base64), shared with other servers and read again "
+                + "when they change. The first file encrypts. Repeatable. (default: made and rotated by the master)",
             valueName: "file"
         )
     )
     var ticketKeys: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Close clients that have not done their handshake so many seconds after they were accepted. (default: 10)",
+            valueName: "seconds"
+        )
+    )
+    var handshakeTimeout: Double?
+
+    @Option(
+        name: .customLong("handshakes-at-once"),
+        help: ArgumentHelp(
+            "Close new clients while so many handshakes are in progress in a worker. (default: 1024)",
+            valueName: "n"
+        )
+    )
+    var handshakesAtOnce: Int?
 
     @Option(
         help: ArgumentHelp(
@@ -93,8 +138,11 @@ struct TLSArguments: ParsableArguments {
     var isEmpty: Bool {
         certificate.isEmpty && privateKey.isEmpty && certificateDirectory == nil && pkcs12.isEmpty
             && passphraseFile == nil && ocspResponse == nil && !strictSNI && clientAuthorities.isEmpty
-            && clientRevocations.isEmpty && !clientsAreOptional && ticketKeys.isEmpty && insecureKeyLog == nil
+            && clientRevocations.isEmpty && !clientsAreOptional && !hasAllowList && ticketKeys.isEmpty
+            && handshakeTimeout == nil && handshakesAtOnce == nil && insecureKeyLog == nil
     }
+
+    private var hasAllowList: Bool { !allowedNames.isEmpty || !allowedURIs.isEmpty || !allowedPins.isEmpty }
 
     func validate() throws {
         guard privateKey.isEmpty || privateKey.count == certificate.count else {
@@ -102,8 +150,14 @@ struct TLSArguments: ParsableArguments {
                 "\(certificate.count) --certificate and \(privateKey.count) --private-key: each needs its partner."
             )
         }
-        guard !clientAuthorities.isEmpty || clientRevocations.isEmpty && !clientsAreOptional else {
-            throw ValidationError("--client-crl and --client-optional need --client-ca.")
+        guard !clientAuthorities.isEmpty || clientRevocations.isEmpty && !clientsAreOptional && !hasAllowList else {
+            throw ValidationError("--client-crl, --client-optional and --client-allow-... need --client-ca.")
+        }
+        if let seconds = handshakeTimeout, !(seconds >= 0.1 && seconds <= 3600) {
+            throw ValidationError("--handshake-timeout is \(seconds); expected 0.1 to 3600 seconds.")
+        }
+        if let count = handshakesAtOnce, !(1...1_000_000).contains(count) {
+            throw ValidationError("--handshakes-at-once is \(count); expected 1 to 1000000.")
         }
     }
 
@@ -120,10 +174,15 @@ struct TLSArguments: ParsableArguments {
             configuration.clientCertificates =
                 clientsAreOptional ? .optional(authorities: authorities) : .required(authorities: authorities)
             configuration.clientCertificates.revocationLists = clientRevocations.map { TLSFile($0) }
+            configuration.clientCertificates.allowedDNSNames = allowedNames
+            configuration.clientCertificates.allowedURIs = allowedURIs
+            configuration.clientCertificates.allowedPublicKeys = allowedPins.map(\.bytes)
         }
         // A ticket of any worker resumes on any other, and outlives each.
         configuration.ticketKeys = .master
-        if !ticketKeys.isEmpty { configuration.ticketKeys = .fixed(try ticketKeys.map { try .nginxFile($0) }) }
+        if !ticketKeys.isEmpty { configuration.ticketKeys = .files(ticketKeys) }
+        if let handshakeTimeout { configuration.handshakeDeadline = .seconds(handshakeTimeout) }
+        if let handshakesAtOnce { configuration.maximumHandshakesInProgress = handshakesAtOnce }
         configuration.insecureKeyLogFile = insecureKeyLog
         return configuration
     }

@@ -15,7 +15,8 @@ struct CommandLineTests {
         for word in [
             "--listen", "--workers", "--certificate", "--private-key", "--plain", "--log-level", "--dangerous", "curl",
             "--pkcs12",
-            "--client-ca", "--strict-sni", "--ticket-keys", "--bare",
+            "--client-ca", "--client-allow-san", "--client-allow-uri", "--client-allow-pin", "--strict-sni",
+            "--ticket-keys", "--handshake-timeout", "--handshakes-at-once", "--bare",
         ] {
             #expect(help.output.contains(word), "--help does not mention \(word)")
         }
@@ -27,6 +28,8 @@ struct CommandLineTests {
             ["--listen", "127.0.0.1:99999"], ["--listen", "nonsense"], ["--listen", ""], ["--workers", "-1"],
             ["--workers", "many"], ["--plain", "--certificate", "x.pem"], ["--log-level", "loud"], ["--what"],
             ["--plain", "--strict-sni"], ["--client-optional"], ["--private-key", "x.pem"],
+            ["--client-allow-san", "a.test"], ["--client-ca", "ca.pem", "--client-allow-pin", "zz"],
+            ["--handshake-timeout", "0"], ["--handshakes-at-once", "0"],
         ]
     )
     func badArguments(_ arguments: [String]) async throws {

@@ -3,6 +3,7 @@ import Glibc
 import NIOCore
 import StickyNIO
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 /// Files go out among other writes, in order, over TLS and in the clear.

@@ -3,6 +3,7 @@ import NIOCore
 import StickyNIO
 import StickyServer
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 #if canImport(Glibc)

@@ -4,6 +4,7 @@ import Foundation
 import NIOCore
 import NIOEmbedded
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 @testable import StickyNIO

@@ -2,6 +2,7 @@
 import NIOCore
 import NIOEmbedded
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 @testable import StickyNIO

@@ -1,4 +1,5 @@
 import CTLS
+import TLSTestSupport
 import Testing
 
 @testable import StickyTLS
@@ -116,6 +117,22 @@ struct ClientCertificateTests {
         )
     }
 
+    @Test("The certificate is decoded once for a connection, and goes with it", arguments: versions)
+    func decodedOnce(version: CInt) throws {
+        var dialogue: Dialogue? = try Dialogue(context(.required), version: version, identity: Self.good)
+        let first = try #require(dialogue?.info?.clientCertificate)
+        let second = try #require(dialogue?.info?.clientCertificate)
+        #expect(first.storage === second.storage)
+        #expect(first == second && first.subject == "CN=worker")
+        weak let storage = try Dialogue(context(.required), version: version, identity: Self.good)
+            .info?.clientCertificate?.storage
+        #expect(storage == nil)
+        // Another connection has its own, and they say the same.
+        dialogue = try Dialogue(context(.required), version: version, identity: Self.good)
+        let other = try #require(dialogue?.info?.clientCertificate)
+        #expect(other.storage !== first.storage && other == first && other.hashValue == first.hashValue)
+    }
+
     @Test("Allow-lists: DNS name, URI, everything below a URI, public key; any of them is enough", arguments: versions)
     func allowLists(version: CInt) throws {
         let pin = Self.good.withObjects { certificate, _ in TLSClientCertificate.publicKeyHash(certificate) }
@@ -143,15 +160,18 @@ struct ClientCertificateTests {
         #expect(try verdict(near, version, nil) == "nobody")
     }
 
-    @Test("Revocation lists: who is on it is refused, and so is everyone when there is none of the issuer")
-    func revocation() throws {
+    @Test(
+        "Revocation lists: who is on it is refused, and so is everyone when there is none of the issuer",
+        arguments: versions
+    )
+    func revocation(version: CInt) throws {
         let list = Self.authority.revocationList([Self.other])
         let context = try context(.required) { $0.revocationLists = [TLSFile(bytes: list)] }
-        #expect(try verdict(context, TLS1_3_VERSION, Self.good) == "CN=worker")
-        #expect(try verdict(context, TLS1_3_VERSION, Self.other) == "certificate revoked, certificate_revoked")
+        #expect(try verdict(context, version, Self.good) == "CN=worker")
+        #expect(try verdict(context, version, Self.other) == "certificate revoked, certificate_revoked")
         let foreign = Self.stranger.revocationList([])
         let without = try self.context(.required) { $0.revocationLists = [TLSFile(bytes: foreign)] }
-        #expect(try verdict(without, TLS1_3_VERSION, Self.good).hasPrefix("unable to get certificate CRL"))
+        #expect(try verdict(without, version, Self.good).hasPrefix("unable to get certificate CRL"))
     }
 
     @Test("No tickets unless they are wanted; then a session resumes with the certificate in it", arguments: versions)

@@ -1,4 +1,5 @@
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 @Suite("Configuration")

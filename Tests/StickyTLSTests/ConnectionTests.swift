@@ -3,6 +3,7 @@ import Dispatch
 import StickyServer
 import StickyTLS
 import Synchronization
+import TLSTestSupport
 import Testing
 
 #if canImport(Glibc)

@@ -26,9 +26,9 @@ func exampleClients(_ configuration: inout TLSConfiguration) {
     // end
 }
 
-func exampleForeignKeys(_ configuration: inout TLSConfiguration) throws {
+func exampleForeignKeys(_ configuration: inout TLSConfiguration) {
     // example: foreign keys
-    configuration.ticketKeys = try .fixed([TicketKeys.nginxFile("current.key"), TicketKeys.nginxFile("previous.key")])
+    configuration.ticketKeys = .files(["current.key", "previous.key"])
     // end
 }
 

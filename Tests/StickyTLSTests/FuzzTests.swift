@@ -1,4 +1,5 @@
 import CTLS
+import TLSTestSupport
 import Testing
 
 @testable import StickyTLS
@@ -105,6 +106,11 @@ struct FuzzTests {
                 let base64 = Array("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2\n".utf8)
                 let file = try folder.file("keys", mutate(base64 + base64, &generator))
                 _ = try TicketKeys.haproxyFile(file)
+            }
+            attempt {
+                let size = [47, 48, 80, 81].randomElement(using: &generator) ?? 48
+                let bytes = (0..<size).map { _ in UInt8.random(in: 0...255, using: &generator) }
+                _ = try TicketKeys.file(folder.file("keys", bytes))
             }
             _ = TLSFileShare.decode(mutate([1, 0, 0, 0, 97, 3, 0, 0, 0, 1, 2, 3], &generator))
             let hello = mutate([0, 9, 0, 0, 6] + Array("a.test".utf8), &generator)

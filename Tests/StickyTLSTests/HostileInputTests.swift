@@ -1,5 +1,6 @@
 import CTLS
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 @Suite("Hostile and damaged input")

@@ -1,5 +1,6 @@
 import StickyTLS
 import Synchronization
+import TLSTestSupport
 import Testing
 
 #if canImport(Glibc)

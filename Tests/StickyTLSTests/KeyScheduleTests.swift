@@ -1,6 +1,7 @@
 import CTLS
 import StickyKeySchedule
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 @Suite("The key schedule of TLS 1.3")

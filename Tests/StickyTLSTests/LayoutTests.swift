@@ -1,4 +1,5 @@
 import CTLS
+import TLSTestSupport
 import Testing
 
 @testable import StickyTLS

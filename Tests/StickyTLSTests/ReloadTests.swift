@@ -1,4 +1,4 @@
-import CTLS
+import TLSTestSupport
 import Testing
 
 @testable import StickyTLS
@@ -184,34 +184,5 @@ struct ReloadTests {
         context.take(Array(bytes.dropLast()), sharedAs: TLSFileShare.shareName)
         #expect(context.generation == 2)
         #expect(throws: TLSError.self) { try TLSFileShare.encode(context.configuration) }
-    }
-
-    @Test("Ticket keys of nginx and HAProxy are read, unless others may read them too")
-    func ticketKeyFiles() throws {
-        let keys = (0..<4).map { line in (0..<80).map { UInt8(truncatingIfNeeded: $0 + line * 80) } }
-        for count in [48, 80] {
-            let file = try folder.file("nginx\(count)", Array(keys[0].prefix(count)))
-            #expect(try TicketKeys.nginxFile(file).name == Array(keys[0].prefix(16)))
-        }
-        func base64(_ bytes: [UInt8]) -> [UInt8] {
-            var text = [UInt8](repeating: 0, count: 200)
-            let count = EVP_EncodeBlock(&text, bytes, CInt(bytes.count))
-            return Array(text.prefix(Int(count))) + [10]
-        }
-        let lines = keys.map { base64($0) } + [[10]]
-        let haproxy = try TicketKeys.haproxyFile(folder.file("haproxy", Array(lines.joined())))
-        #expect(haproxy.map(\.name) == [2, 3, 1].map { Array(keys[$0].prefix(16)) })
-        #expect(try TicketKeys.haproxyFile(folder.file("one", base64(Array(keys[0].prefix(48))))).count == 1)
-        for (name, bytes) in [("short", [UInt8](repeating: 65, count: 64)), ("bad", Array("!!!!".utf8)), ("none", [])] {
-            let file = try folder.file(name, Array(bytes.dropLast(name == "short" ? 3 : 0)))
-            #expect(throws: TLSError.self) { try TicketKeys.haproxyFile(file) }
-            #expect(#expect(throws: TLSError.self) { try TicketKeys.nginxFile(file) }?.code == .invalidTicketKeys)
-        }
-        for mode: mode_t in [0o640, 0o604, 0o666] {
-            let file = try folder.file("open", keys[0])
-            chmod(file, mode)
-            #expect(#expect(throws: TLSError.self) { try TicketKeys.nginxFile(file) }?.code == .readableByOthers)
-            #expect(#expect(throws: TLSError.self) { try TicketKeys.haproxyFile(file) }?.code == .readableByOthers)
-        }
     }
 }

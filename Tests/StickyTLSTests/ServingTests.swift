@@ -1,6 +1,7 @@
 import Foundation
 import StickyServer
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 /// The library's promise to code that uses no NIO: TLS for a server of a few lines that reads and writes.

@@ -1,5 +1,6 @@
 import CTLS
 import Synchronization
+import TLSTestSupport
 import Testing
 
 @testable import StickyTLS

@@ -75,7 +75,7 @@ struct FixtureSettings: Decodable, Sendable {
         var tickets: Int?
         var ticketLifetime: Int?
         var sessionLifetime: Int?
-        /// `master`, `random`, `off`, `nginx:FILE,FILE` or `haproxy:FILE`.
+        /// `master`, `random`, `off`, `nginx:FILE,FILE`, `haproxy:FILE`, or `files:FILE,FILE` for such as are read again.
         var ticketKeys: String?
         var maximumCertificateList: Int?
         var maximumClientHello: Int?
@@ -90,6 +90,8 @@ struct FixtureSettings: Decodable, Sendable {
     var log: String?
     var user: String?
     var share: Bool?
+    /// A ``TLSMaster``, which shares the files and watches them.
+    var master: Bool?
     /// The watching reloader, every 0.1 s.
     var watch: Bool?
     /// SO_SNDBUF of each connection.
@@ -150,6 +152,7 @@ struct FixtureSettings: Decodable, Sendable {
         case ("master", _): return .master
         case ("off", _): return .off
         case ("nginx", let files?): return .fixed(try files.split(separator: ",").map { try .nginxFile(String($0)) })
+        case ("files", let files?): return .files(files.split(separator: ",").map(String.init))
         case ("haproxy", let file?): return .fixed(try TicketKeys.haproxyFile(file))
         default: return .random
         }

@@ -35,9 +35,13 @@ struct TLSFixture {
     private static func runMaster(_ server: StickyServer, _ settings: FixtureSettings) async throws {
         let configuration = try settings.tlsConfiguration(slot: -1)
         // As a server should: a wrong file is reported once and not by every worker.
-        _ = try TLSContext(configuration)
+        let context = try TLSContext(configuration)
         if settings.share == true { try TLSFileShare.share(configuration, with: server) }
-        let rotation = settings.tls.ticketKeys == "master" ? try TicketKeyRotation(sharingWith: server) : nil
+        let master = settings.master == true ? try TLSMaster(context, of: server) : nil
+        let rotation =
+            settings.tls.ticketKeys == "master" && master == nil
+            ? try TicketKeyRotation(sharingWith: server) : master?.rotation
+        let watching = Task { try await master?.run() }
         let events = server.events()
         let printing = Task {
             for await event in events { tell(event) }
@@ -51,7 +55,10 @@ struct TLSFixture {
         let obeying = Task {
             for await order in orders { say("answer \(await obey(order, server, configuration, rotation))") }
         }
-        defer { obeying.cancel() }
+        defer {
+            obeying.cancel()
+            watching.cancel()
+        }
         try await server.listen()
         await printing.value
     }

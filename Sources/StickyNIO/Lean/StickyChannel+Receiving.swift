@@ -13,7 +13,6 @@ extension StickyChannel: LoopSource {
 
     func ready(_ events: UInt32) {
         guard phase != .closed else { return }
-        isInEvent = true
         if events & (STICKY_EPOLL_IN | STICKY_EPOLL_RDHUP | STICKY_EPOLL_HUP | STICKY_EPOLL_ERR) != 0 {
             mayRead = true
             // Once set they stay: both mean that nothing comes after what the system holds.
@@ -21,6 +20,8 @@ extension StickyChannel: LoopSource {
             if events & STICKY_EPOLL_ERR != 0 { hasFault = true }
         }
         if events & STICKY_EPOLL_OUT != 0 { isBlocked = false }
+        if phase == .handshake { return readLater() }
+        isInEvent = true
         if hasFault, !wantsBytes {
             // A handler that holds back would never hear of it.
             fault(pendingError())
@@ -100,7 +101,7 @@ extension StickyChannel: LoopSource {
     func readLater() {
         guard !goesOnLater else { return }
         goesOnLater = true
-        loop.goOnLater(self)
+        if phase == .handshake { loop.shakeHandsLater(self) } else { loop.goOnLater(self) }
     }
 
     // MARK: - Bytes

@@ -192,8 +192,12 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
         }
         self.place = place
         shared.add(self)
+        if session != nil {
+            set(.handshake, setup.handshakeTimeout)
+            if prelude.isEmpty { return readLater() }
+        }
         isInEvent = true
-        if session == nil { prepare() } else { set(.handshake, setup.handshakeTimeout) }
+        if session == nil { prepare() }
         if !prelude.isEmpty { prelude.withUnsafeBytes { take($0) } }
         readBurst()
         isInEvent = false

@@ -18,6 +18,8 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     private static let eventCapacity = 128
     /// Bounds of one turn, so that tasks, timers and sockets all have theirs.
     private static let mostWork = 4096
+    /// A handshake takes longer than anything else a connection does.
+    static let mostHandshakes = 4
 
     private let epoll: OwnedDescriptor
     private let bell: OwnedDescriptor
@@ -36,6 +38,7 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     @exclusivity(unchecked) private var sources = SourceTable()
     @exclusivity(unchecked) private var unfinished: [any LoopSource] = []
     @exclusivity(unchecked) private var unsettled: [any LoopSource] = []
+    @exclusivity(unchecked) private var handshakes = CircularBuffer<any LoopSource>()
     private var isStopping = false
     private var hasEnded = false
     /// What the connections of the loop share.
@@ -147,6 +150,12 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
         unfinished.append(source)
     }
 
+    /// The source has a handshake to go on with, and waits until established connections have had their turn: a flood of
+    /// handshakes takes time from other handshakes and not from them.
+    func shakeHandsLater(_ source: any LoopSource) {
+        handshakes.append(source)
+    }
+
     /// The source wants to be told when the work of this turn is done.
     func settleLater(_ source: any LoopSource) {
         unsettled.append(source)
@@ -172,6 +181,7 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
         }
         settle()
         fireTimers()
+        shakeHands()
         var budget = Self.mostWork
         repeat {
             budget -= doWork()
@@ -193,10 +203,19 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     }
 
     private func timeout() -> CInt {
-        guard work.isEmpty, unfinished.isEmpty, unsettled.isEmpty, !isStopping, !mailbox.hasMail else { return 0 }
+        guard work.isEmpty, unfinished.isEmpty, unsettled.isEmpty, handshakes.isEmpty, !isStopping,
+            !mailbox.hasMail
+        else { return 0 }
         guard let first = timers.first else { return -1 }
         let left = (first.deadline - NIODeadline.now()).nanoseconds
         return left <= 0 ? 0 : CInt(clamping: (left + 999_999) / 1_000_000)
+    }
+
+    private func shakeHands() {
+        for _ in 0..<Self.mostHandshakes {
+            guard let source = handshakes.popFirst() else { return }
+            source.goOn()
+        }
     }
 
     private func fireTimers() {
@@ -254,7 +273,7 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     }
 
     private func stop() {
-        guard work.isEmpty, unfinished.isEmpty, unsettled.isEmpty else { return }
+        guard work.isEmpty, unfinished.isEmpty, unsettled.isEmpty, handshakes.isEmpty else { return }
         for source in sources.all { source.loopEnds() }
         while let timer = timers.popFirst() { timer.abandon() }
         guard work.isEmpty, sources.isEmpty, mailbox.close() else { return }

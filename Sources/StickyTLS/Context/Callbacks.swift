@@ -50,12 +50,12 @@ extension TLSGeneration {
         case .name(let text):
             if let host = hosts.find(text) { return host }
         case .absent:
-            counters.update { $0.missingNames += 1 }
+            counters.missingNames.increment()
             return configuration.missingName == .serveDefault ? hosts.fallback : nil
         case .unusable:
             break
         }
-        counters.update { $0.unknownNames += 1 }
+        counters.unknownNames.increment()
         return configuration.unknownNames == .serveDefault ? hosts.fallback : nil
     }
 }
@@ -114,7 +114,7 @@ func onTicketKey(
     let ring = generation.tickets
     if sealing == 1 {
         let answer = ring.seal(name: name, vector: vector, cipher: cipher, mac: mac)
-        if answer == 1 { generation.counters.update { $0.ticketsIssued += 1 } }
+        if answer == 1 { generation.counters.ticketsIssued.increment() }
         return answer
     }
     // A TLS 1.3 client may use a ticket only once, so it always gets a new one.

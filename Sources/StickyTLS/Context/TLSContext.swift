@@ -27,12 +27,15 @@ public final class TLSContext: Sendable {
     ///
     /// - Throws: The first thing that is wrong, with its file. Nothing half-made stays behind.
     public init(_ configuration: TLSConfiguration) throws(TLSError) {
-        let hosts = try TLSGeneration.hosts(for: configuration, files: TLSFileReader())
+        let files = TLSFileReader()
+        let hosts = try TLSGeneration.hosts(for: configuration, files: files)
         let tickets: TicketSealer
-        switch configuration.ticketKeys {
-        case .random: tickets = try TicketSealer([TicketKeys()])
-        case .fixed(let keys): tickets = try TicketSealer(keys)
-        case .master, .off: tickets = try TicketSealer([])
+        if let given = try TicketSealer(configuration.ticketKeys, files: files) {
+            tickets = given
+        } else if case .random = configuration.ticketKeys {
+            tickets = try TicketSealer([TicketKeys()])
+        } else {
+            tickets = try TicketSealer([])
         }
         let generation = TLSGeneration(
             number: 1,
@@ -43,6 +46,7 @@ public final class TLSContext: Sendable {
             keyLog: try TLSGeneration.keyLog(for: configuration)
         )
         state = Mutex(State(current: generation))
+        tellOfUnprotectedKeys()
         // Clients will refuse it, but a server that does not start helps nobody.
         let now = configuration.clock.wall()
         for identity in hosts.identities {
@@ -105,6 +109,12 @@ public final class TLSContext: Sendable {
             state.slot = slot
             state.current = state.current.with(sealer)
         }
+        tellOfUnprotectedKeys()
+    }
+
+    /// Once in a process; what was made before is told of too.
+    func tellOfUnprotectedKeys(_ protection: PageProtection = .process) {
+        if let complaint = protection.complaint() { configuration.onEvent(.ticketKeysUnprotected(complaint)) }
     }
 
     func useTicketKeys(encoded bytes: [UInt8]) {
@@ -119,7 +129,7 @@ public final class TLSContext: Sendable {
     func beginHandshake(_ limit: Int) -> Bool {
         if handshakes.add(1, ordering: .relaxed).oldValue < limit { return true }
         endHandshake()
-        counters.update { $0.handshakesRefused += 1 }
+        counters.handshakesRefused.increment()
         return false
     }
 
@@ -135,10 +145,10 @@ public final class TLSContext: Sendable {
     ) throws(TLSError) {
         let result = reloading.withLock { _ in
             Result { () throws(TLSError) in
-                let hosts = try TLSGeneration.hosts(for: configuration, files: state.withLock { $0.files })
+                let files = state.withLock { $0.files }
+                let hosts = try TLSGeneration.hosts(for: configuration, files: files)
                 try check(hosts)
-                var tickets: TicketSealer?
-                if case .fixed(let keys) = configuration.ticketKeys { tickets = try TicketSealer(keys) }
+                let tickets = try TicketSealer(configuration.ticketKeys, files: files)
                 let keyLog = try TLSGeneration.keyLog(for: configuration)
                 return state.withLock { state in
                     let next = TLSGeneration(
@@ -156,11 +166,12 @@ public final class TLSContext: Sendable {
         }
         switch result {
         case .success(let number):
+            tellOfUnprotectedKeys()
             guard !isFirst else { return }
-            counters.update { $0.reloads += 1 }
+            counters.reloads.increment()
             configuration.onEvent(.reloaded(generation: number))
         case .failure(let error):
-            counters.update { $0.failedReloads += 1 }
+            counters.failedReloads.increment()
             configuration.onEvent(.reloadFailed(error))
             throw error
         }

@@ -60,6 +60,6 @@ func onStatusRequest(_ ssl: OpaquePointer?, _ argument: UnsafeMutableRawPointer?
         ctls_clear_free(copy, staple.der.count)
         return SSL_TLSEXT_ERR_NOACK
     }
-    generation.counters.update { $0.staplesSent += 1 }
+    generation.counters.staplesSent.increment()
     return SSL_TLSEXT_ERR_OK
 }

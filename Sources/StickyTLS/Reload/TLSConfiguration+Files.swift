@@ -1,6 +1,6 @@
 extension TLSConfiguration {
     /// Every file that the configuration names: certificates, keys, OCSP responses, authorities, revocation
-    /// lists.
+    /// lists, ticket keys.
     public var files: [String] {
         var sources: [TLSIdentity.Source?] = []
         func add(_ identities: [TLSIdentity], _ clients: TLSClientCertificates) {
@@ -12,9 +12,14 @@ extension TLSConfiguration {
         add(identities, clientCertificates)
         for host in hosts { add(host.identities, host.clientCertificates) }
         var files: [String] = []
-        for source in sources {
-            if let file = source?.file, !files.contains(file) { files.append(file) }
+        for file in sources.compactMap({ $0?.file }) + ticketKeyFiles where !files.contains(file) {
+            files.append(file)
         }
         return files
+    }
+
+    /// The files with ticket keys, which nobody but their owner may read.
+    var ticketKeyFiles: [String] {
+        if case .files(let paths) = ticketKeys { paths } else { [] }
     }
 }

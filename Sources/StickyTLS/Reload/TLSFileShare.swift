@@ -21,12 +21,19 @@ public enum TLSFileShare {
 
     static func encode(_ configuration: TLSConfiguration) throws(TLSError) -> [UInt8] {
         var files: [String: [UInt8]] = [:]
+        let ticketKeyFiles = configuration.ticketKeyFiles
         for path in configuration.files {
             // A value of its own: the bytes live no longer than it does.
-            let contents = try SecretBytes.contents(of: path, limit: LoadedIdentity.fileLimit)
+            let contents = try SecretBytes.contents(
+                of: path,
+                limit: LoadedIdentity.fileLimit,
+                isPrivate: ticketKeyFiles.contains(path)
+            )
             files[path] = Array(contents.bytes)
         }
-        _ = try TLSGeneration.hosts(for: configuration, files: TLSFileReader(shared: files))
+        let reader = TLSFileReader(shared: files)
+        _ = try TLSGeneration.hosts(for: configuration, files: reader)
+        _ = try TicketSealer(configuration.ticketKeys, files: reader)
         var bytes: [UInt8] = []
         for (path, contents) in files.sorted(by: { $0.key < $1.key }) {
             for part in [Array(path.utf8), contents] {

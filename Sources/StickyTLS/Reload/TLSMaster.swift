@@ -39,6 +39,7 @@ public final class TLSMaster: Sendable {
         #endif
         rotation = try TicketKeyRotation(sharingWith: server)
         reloader = try TLSReloader(context, sharingWith: server)
+        context.tellOfUnprotectedKeys()
     }
 
     /// Goes on until its task is cancelled.

@@ -2,50 +2,83 @@ internal import CTLS
 internal import Synchronization
 
 /// Counts what the TLS connections of a context do, since the context was made; reloading does not reset it. Safe on
-/// any thread.
+/// any thread. Counting takes no lock, but for the reasons of failures.
 public final class TLSCounters: Sendable {
-    private let counts = Mutex(TLSCounts())
+    private struct Failures {
+        var handshakes: [String: Int] = [:]
+        var clientCertificates: [String: Int] = [:]
+    }
+
+    let fullHandshakes = AtomicCount()
+    let resumedHandshakes = AtomicCount()
+    let handshakesTLS12 = AtomicCount()
+    let handshakesTLS13 = AtomicCount()
+    let handshakeTimes = AtomicHistogram()
+    let ticketsIssued = AtomicCount()
+    let ticketsUnknown = AtomicCount()
+    let ticketsExpired = AtomicCount()
+    let reloads = AtomicCount()
+    let failedReloads = AtomicCount()
+    let unknownNames = AtomicCount()
+    let missingNames = AtomicCount()
+    let staplesSent = AtomicCount()
+    let plainHTTP = AtomicCount()
+    let keyUpdates = AtomicCount()
+    let truncated = AtomicCount()
+    let handshakesRefused = AtomicCount()
+    // More than OpenSSL has to choose from.
+    private let ciphers = AtomicTally(capacity: 256)
+    private let groups = AtomicTally(capacity: 64)
+    private let failures = Mutex(Failures())
 
     init() {}
 
-    /// The numbers at this moment.
-    public var snapshot: TLSCounts { counts.withLock { $0 } }
-
-    func update(_ body: (inout TLSCounts) -> Void) {
-        counts.withLock { body(&$0) }
+    /// The numbers at this moment. They are read one after the other: a handshake that ends meanwhile may be in some of
+    /// them and not yet in others.
+    public var snapshot: TLSCounts {
+        var counts = TLSCounts(handshakeTimes: handshakeTimes.snapshot)
+        counts.fullHandshakes = fullHandshakes.value
+        counts.resumedHandshakes = resumedHandshakes.value
+        counts.handshakesTLS12 = handshakesTLS12.value
+        counts.handshakesTLS13 = handshakesTLS13.value
+        counts.ticketsIssued = ticketsIssued.value
+        counts.ticketsUnknown = ticketsUnknown.value
+        counts.ticketsExpired = ticketsExpired.value
+        counts.reloads = reloads.value
+        counts.failedReloads = failedReloads.value
+        counts.unknownNames = unknownNames.value
+        counts.missingNames = missingNames.value
+        counts.staplesSent = staplesSent.value
+        counts.plainHTTP = plainHTTP.value
+        counts.keyUpdates = keyUpdates.value
+        counts.truncated = truncated.value
+        counts.handshakesRefused = handshakesRefused.value
+        counts.cipherNumbers = ciphers.snapshot
+        counts.groupNumbers = groups.snapshot
+        let failures = failures.withLock { $0 }
+        counts.failuresByReason = failures.handshakes
+        counts.clientCertificateFailuresByReason = failures.clientCertificates
+        return counts
     }
 
     /// - Parameter nanoseconds: From the session's beginning.
     func completed(_ ssl: OpaquePointer, after nanoseconds: Int64) {
-        let version = SSL_version(ssl)
-        let cipher = SSL_get_current_cipher(ssl).map { SSL_CIPHER_get_id($0) } ?? 0
+        (SSL_session_reused(ssl) == 1 ? resumedHandshakes : fullHandshakes).increment()
+        (SSL_version(ssl) == TLS1_3_VERSION ? handshakesTLS13 : handshakesTLS12).increment()
+        handshakeTimes.add(nanoseconds)
+        ciphers.count(SSL_get_current_cipher(ssl).map { SSL_CIPHER_get_id($0) } ?? 0)
         let group = ctls_negotiated_group(ssl)
-        let isResumed = SSL_session_reused(ssl) == 1
-        counts.withLock { counts in
-            if isResumed {
-                counts.resumedHandshakes += 1
-                counts.ticketsAccepted += 1
-            } else {
-                counts.fullHandshakes += 1
-            }
-            counts.handshakeTimes.add(nanoseconds)
-            if version == TLS1_3_VERSION { counts.handshakesTLS13 += 1 } else { counts.handshakesTLS12 += 1 }
-            counts.cipherNumbers[cipher, default: 0] += 1
-            if group > 0 { counts.groupNumbers[group, default: 0] += 1 }
-        }
+        if group > 0 { groups.count(UInt32(group)) }
     }
 
     func failed(_ failure: TLSFailure, inHandshake: Bool) {
-        counts.withLock { counts in
-            if failure.kind == .plainHTTP { counts.plainHTTP += 1 }
+        if failure.kind == .plainHTTP { plainHTTP.increment() }
+        guard inHandshake || failure.kind == .clientCertificate else { return }
+        failures.withLock { failures in
             if failure.kind == .clientCertificate {
-                counts.clientCertificateFailures += 1
-                counts.clientCertificateFailuresByReason[failure.reason, default: 0] += 1
+                failures.clientCertificates[failure.reason, default: 0] += 1
             }
-            if inHandshake {
-                counts.failedHandshakes += 1
-                counts.failuresByReason[failure.reason, default: 0] += 1
-            }
+            if inHandshake { failures.handshakes[failure.reason, default: 0] += 1 }
         }
     }
 }
@@ -57,7 +90,7 @@ public struct TLSCounts: Sendable {
     /// Handshakes that resumed an earlier session.
     public internal(set) var resumedHandshakes = 0
     /// Handshakes that failed; those that were given up without a word are not among them.
-    public internal(set) var failedHandshakes = 0
+    public var failedHandshakes: Int { failuresByReason.values.reduce(0, +) }
     /// ``failedHandshakes`` by OpenSSL's reason, such as `no shared cipher`.
     public internal(set) var failuresByReason: [String: Int] = [:]
     /// Completed handshakes with TLS 1.2.
@@ -66,17 +99,17 @@ public struct TLSCounts: Sendable {
     public internal(set) var handshakesTLS13 = 0
     /// How long completed handshakes took, from the first look at the connection to the last word, the client's and the
     /// network's time included.
-    public internal(set) var handshakeTimes = TLSHistogram()
+    public let handshakeTimes: TLSHistogram
     /// Tickets that were made.
     public internal(set) var ticketsIssued = 0
     /// Tickets that were resumed.
-    public internal(set) var ticketsAccepted = 0
+    public var ticketsAccepted: Int { resumedHandshakes }
     /// Tickets that no key opens: older than the keys, of another server, or damaged.
     public internal(set) var ticketsUnknown = 0
     /// Tickets that were opened but not resumed: the session is too old, or was for another name.
     public internal(set) var ticketsExpired = 0
     /// Handshakes that failed for the client's certificate: none, not trusted, revoked, not allowed.
-    public internal(set) var clientCertificateFailures = 0
+    public var clientCertificateFailures: Int { clientCertificateFailuresByReason.values.reduce(0, +) }
     /// ``clientCertificateFailures`` by OpenSSL's reason, such as `certificate revoked`.
     public internal(set) var clientCertificateFailuresByReason: [String: Int] = [:]
     /// Reloads that were put to use; ``TLSContext/generation`` counts them from 1, with the first state.
@@ -99,12 +132,18 @@ public struct TLSCounts: Sendable {
     public internal(set) var handshakesRefused = 0
 
     var cipherNumbers: [UInt32: Int] = [:]
-    var groupNumbers: [CInt: Int] = [:]
+    var groupNumbers: [UInt32: Int] = [:]
+
+    init(handshakeTimes: TLSHistogram) {
+        self.handshakeTimes = handshakeTimes
+    }
 
     /// Completed handshakes by the key exchange's group, such as `X25519`.
     public var groups: [String: Int] {
         var named: [String: Int] = [:]
-        for (number, count) in groupNumbers { named[TLSConnectionInfo.groupName(number) ?? "other"] = count }
+        for (number, count) in groupNumbers {
+            named[TLSConnectionInfo.groupName(CInt(truncatingIfNeeded: number)) ?? "other", default: 0] += count
+        }
         return named
     }
 

@@ -7,6 +7,9 @@ public enum TLSEvent: Sendable, CustomStringConvertible {
     case ticketKeysMissing
     /// Ticket keys cannot be used. Those from before are kept.
     case ticketKeysDamaged(TLSError)
+    /// The system does not protect the memory of ticket keys as it should: it may get into swap or core dumps. The text
+    /// says why, and what to do. Told once in a process.
+    case ticketKeysUnprotected(String)
     /// New certificates and policies are in use.
     case reloaded(generation: Int)
     /// New certificates or policies cannot be used. Those from before serve on.
@@ -36,6 +39,8 @@ public enum TLSEvent: Sendable, CustomStringConvertible {
             "The master has given no ticket keys: no session is resumed until it does."
         case .ticketKeysDamaged(let error):
             "Ticket keys cannot be used, those from before are kept: \(error)"
+        case .ticketKeysUnprotected(let text):
+            "Ticket keys are in use although \(text)"
         case .reloaded(let generation):
             "TLS certificates and policies were reloaded (generation \(generation))."
         case .reloadFailed(let error):

@@ -17,14 +17,14 @@ public struct TLSConnectionInfo: Sendable, Hashable {
     /// The client's certificate; nil when it was not asked for, or the client has none.
     public let clientCertificate: TLSClientCertificate?
 
-    init(_ ssl: OpaquePointer, serverName: String?) {
+    init(_ ssl: OpaquePointer, serverName: String?, clientCertificate: TLSClientCertificate?) {
         version = TLSVersion(rawValue: UInt16(truncatingIfNeeded: SSL_version(ssl)))
         cipher = SSL_get_current_cipher(ssl).flatMap { SSL_CIPHER_get_name($0) }.map { String(cString: $0) } ?? ""
         isResumed = SSL_session_reused(ssl) == 1
         group = TLSConnectionInfo.groupName(ctls_negotiated_group(ssl))
         applicationProtocol = TLSConnectionInfo.applicationProtocol(ssl)
-        clientCertificate = TLSClientCertificate(ssl)
         self.serverName = serverName
+        self.clientCertificate = clientCertificate
     }
 
     static func applicationProtocol(_ ssl: OpaquePointer) -> String? {

@@ -132,7 +132,7 @@ public struct TLSSession: ~Copyable {
         if case .failed(let failure) = phase {
             return TLSStep(consumed: 0, plaintext: 0, output: 0, status: .failed(failure))
         }
-        if !hasPeerClosed { context.counters.update { $0.truncated += 1 } }
+        if !hasPeerClosed { context.counters.truncated.increment() }
         return TLSStep(consumed: 0, plaintext: 0, output: 0, status: hasPeerClosed ? .peerClosed : .truncated)
     }
 
@@ -146,7 +146,9 @@ public struct TLSSession: ~Copyable {
 
     /// What was agreed on; nil before the handshake is complete.
     public var info: TLSConnectionInfo? {
-        isEstablished ? TLSConnectionInfo(ssl, serverName: transport.pointee.serverName) : nil
+        guard isEstablished else { return nil }
+        let certificate = transport.pointee.clientCertificate(of: ssl)
+        return TLSConnectionInfo(ssl, serverName: transport.pointee.serverName, clientCertificate: certificate)
     }
 
     /// The application protocol that was agreed on, without the rest of ``info``; nil before the handshake is complete.

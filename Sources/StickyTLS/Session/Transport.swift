@@ -50,6 +50,8 @@ struct Transport {
 
     /// The name that the client asked for.
     var serverName: String?
+    /// The client's certificate, from the first time that somebody asks for it.
+    private var clientCertificate = ClientCertificate.unread
     /// The last alert of the current call.
     var lastAlert: TLSAlert?
 
@@ -69,10 +71,26 @@ struct Transport {
         }
     }
 
+    private enum ClientCertificate {
+        case unread
+        case none
+        case shown(TLSClientCertificate)
+    }
+
+    /// The client's certificate, which is decoded once. Only for a completed handshake: what was shown does not change
+    /// any more then.
+    mutating func clientCertificate(of ssl: OpaquePointer) -> TLSClientCertificate? {
+        if case .unread = clientCertificate {
+            clientCertificate = TLSClientCertificate(ssl).map { .shown($0) } ?? .none
+        }
+        if case .shown(let certificate) = clientCertificate { return certificate }
+        return nil
+    }
+
     /// Counts in windows of a second. Beyond the limit OpenSSL gets no more input.
     mutating func didReceiveKeyUpdate() {
         let generation = generation.takeUnretainedValue()
-        generation.counters.update { $0.keyUpdates += 1 }
+        generation.counters.keyUpdates.increment()
         let now = generation.configuration.clock.monotonic()
         if keyUpdates == 0 || now - keyUpdatesSince >= 1_000_000_000 {
             keyUpdatesSince = now

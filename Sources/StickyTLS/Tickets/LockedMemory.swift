@@ -11,25 +11,25 @@ final class LockedMemory {
     let base: UnsafeMutablePointer<UInt8>
     let count: Int
     private let mapped: Int
+    private let protection: PageProtection
 
-    init(count: Int) throws(TLSError) {
+    /// - Parameter protection: Keeps in mind what the system refused.
+    init(count: Int, protection: PageProtection = .process) throws(TLSError) {
         let page = max(Int(sysconf(CInt(_SC_PAGESIZE))), 4096)
         mapped = (max(count, 1) + page - 1) / page * page
         let flags = CInt(MAP_PRIVATE) | CInt(MAP_ANONYMOUS)
         guard let memory = mmap(nil, mapped, PROT_READ | PROT_WRITE, flags, -1, 0), Int(bitPattern: memory) != -1 else {
             throw TLSError(.openSSL, "There is not enough memory for keys.")
         }
-        // Either may be refused by a limit of the process; the keys are no less right then.
-        _ = mlock(memory, mapped)
-        #if os(Linux)
-        _ = madvise(memory, mapped, CInt(MADV_DONTDUMP))
-        #endif
+        // What is refused is told; the keys are no less right then.
+        protection.protect(memory, mapped)
         base = memory.bindMemory(to: UInt8.self, capacity: mapped)
         self.count = count
+        self.protection = protection
     }
 
     deinit {
         OPENSSL_cleanse(base, count)
-        munmap(base, mapped)
+        protection.release(base, mapped)
     }
 }

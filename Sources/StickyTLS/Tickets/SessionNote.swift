@@ -91,7 +91,7 @@ func onTicketOpened(
     case SSL_TICKET_SUCCESS, SSL_TICKET_SUCCESS_RENEW:
         break
     case SSL_TICKET_NO_DECRYPT:
-        generation.counters.update { $0.ticketsUnknown += 1 }
+        generation.counters.ticketsUnknown.increment()
         return SSL_TICKET_RETURN_IGNORE_RENEW
     default:
         return SSL_TICKET_RETURN_IGNORE_RENEW
@@ -104,7 +104,7 @@ func onTicketOpened(
             serverName: transport.pointee.serverName
         ) ?? false
     guard isGood else {
-        generation.counters.update { $0.ticketsExpired += 1 }
+        generation.counters.ticketsExpired.increment()
         return SSL_TICKET_RETURN_IGNORE_RENEW
     }
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW

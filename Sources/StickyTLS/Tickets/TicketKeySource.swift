@@ -8,6 +8,9 @@ public enum TicketKeySource: Sendable {
     case master
     /// These. The first one encrypts, all decrypt.
     case fixed([TicketKeys])
+    /// Those in these files, in the order of ``TicketKeys/file(_:)``. The first one encrypts, all decrypt. They are
+    /// read again at each reload, as certificates are (``TLSReloader``).
+    case files([String])
     /// None: no tickets, no resumption.
     case off
 }

@@ -64,8 +64,12 @@ public struct TicketKeys: Sendable {
         var base: UnsafeMutablePointer<UInt8> { memory.base }
         var count: Int { memory.count }
 
-        init(count: Int, encryptionFirst: Bool) throws(TLSError) {
-            memory = try LockedMemory(count: count)
+        init(
+            count: Int,
+            encryptionFirst: Bool,
+            protection: PageProtection = .process
+        ) throws(TLSError) {
+            memory = try LockedMemory(count: count, protection: protection)
             self.encryptionFirst = encryptionFirst
         }
 

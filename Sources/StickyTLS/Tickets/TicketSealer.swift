@@ -24,6 +24,15 @@ final class TicketSealer: @unchecked Sendable {
         for keys in keys { try add(keys.storage) }
     }
 
+    /// The keys that a configuration names; nil when they come from elsewhere, or once for all.
+    convenience init?(_ source: TicketKeySource, files: TLSFileReader) throws(TLSError) {
+        switch source {
+        case .fixed(let keys): try self.init(keys)
+        case .files(let paths): try self.init(TicketKeys.read(paths, files))
+        case .random, .master, .off: return nil
+        }
+    }
+
     /// Keys of a ring: the current ones seal, all open. Tickets begin with the slot, sealed.
     init(_ ring: TicketKeyRing, slot: Int) throws(TLSError) {
         try add(ring.current.storage)

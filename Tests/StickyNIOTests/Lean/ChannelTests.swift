@@ -6,6 +6,7 @@ import StickyNIO
 import StickyServer
 import StickyTLS
 import Synchronization
+import TLSTestSupport
 import Testing
 
 @Suite("The lean channel")

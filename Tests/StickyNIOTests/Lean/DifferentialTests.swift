@@ -2,6 +2,7 @@
 import NIOCore
 import StickyNIO
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 /// The stock adapter is the oracle: whatever a script does, handlers and client see the same on the lean one.

@@ -6,6 +6,7 @@ import StickyNIO
 import StickyServer
 import StickyTLS
 import Synchronization
+import TLSTestSupport
 
 /// What a client does, one step after the other.
 enum ClientStep: Sendable {

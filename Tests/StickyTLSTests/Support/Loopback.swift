@@ -1,5 +1,6 @@
 import StickyServer
 import StickyTLS
+import TLSTestSupport
 
 #if canImport(Glibc)
 import Glibc

@@ -1,4 +1,5 @@
 import StickyTLS
+import TLSTestSupport
 import Testing
 
 /// Drives a session as an adapter would, with buffers of a chosen size.

@@ -1,5 +1,5 @@
-"""What the clients beside this file share: Python's ssl byte by byte, so that every byte can be held back, cut or
-changed; a ClientHello writer of our own; and the few calls of libssl that Python does not offer (``Library``)."""
+"""What the clients beside this file share: connections whose every byte can be held back, cut or changed; a ClientHello
+writer of our own; and the few calls of libssl that Python does not offer (``Library``)."""
 
 import ctypes
 import json
@@ -8,7 +8,12 @@ import random
 import socket
 import ssl
 import struct
+import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../Clients"))
+
+from tlsstream import *
 
 FILES = os.environ.get("STICKY_TEST_FILES", "/nonexistent")
 
@@ -21,91 +26,17 @@ def context(version=None, alpn=("http/1.1",), client=None):
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.load_verify_locations(file("roots.pem"))
-    if version == "1.2":
-        made.maximum_version = ssl.TLSVersion.TLSv1_2
-    elif version == "1.3":
-        made.minimum_version = ssl.TLSVersion.TLSv1_3
-    if alpn:
-        made.set_alpn_protocols(list(alpn))
     if client:
         made.load_cert_chain(file(f"{client}.pem"), file(f"{client}-key.pem"))
-    return made
+    return restrict(made, version, alpn)
 
 
-class Truncated(Exception):
-    """The TCP stream ended without close_notify."""
+class Connection(Stream):
+    """A connection to the fixture, which answers lines."""
 
-
-def connect(port, source="127.0.0.1", timeout=20, receive_buffer=None):
-    tcp = socket.socket()
-    if receive_buffer:
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    tcp.bind((source, 0))
-    tcp.settimeout(timeout)
-    tcp.connect(("127.0.0.1", port))
-    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return tcp
-
-
-class Connection:
-    """One connection. `first` sends the ClientHello in its own way: first(tcp, bytes)."""
-
-    def __init__(self, port, name="open.test", made=None, session=None, first=None, handshake=True, **socket_options):
-        self.tcp = connect(port, **socket_options)
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = (made or context()).wrap_bio(self.incoming, self.outgoing, server_hostname=name, session=session)
-        self.first = first
+    def __init__(self, port, name="open.test", made=None, **options):
         self.rest = b""
-        if handshake:
-            self.handshake()
-
-    def handshake(self):
-        try:
-            self.pump(self.tls.do_handshake)
-        except BaseException:
-            self.tcp.close()
-            raise
-
-    def pump(self, step):
-        """Repeats `step`, carrying bytes both ways, until it has what it wants."""
-        while True:
-            try:
-                result = step()
-                self.flush()
-                return result
-            except ssl.SSLWantReadError:
-                self.flush()
-                chunk = self.tcp.recv(65536)
-                if not chunk:
-                    raise Truncated()
-                self.incoming.write(chunk)
-            except ssl.SSLError:
-                # The alert that says why.
-                try:
-                    self.flush()
-                except OSError:
-                    pass
-                raise
-
-    def flush(self):
-        data = self.outgoing.read()
-        if data and self.first:
-            first, self.first = self.first, None
-            first(self.tcp, data)
-        elif data:
-            self.tcp.sendall(data)
-
-    def send(self, data):
-        if isinstance(data, str):
-            data = data.encode()
-        self.pump(lambda: self.tls.write(data))
-
-    def receive(self, count=65536):
-        """Plaintext; empty at close_notify. Raises Truncated at a bare end."""
-        try:
-            return self.pump(lambda: self.tls.read(count))
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return b""
+        super().__init__(port, name, made or context(), **options)
 
     def line(self):
         while b"\n" not in self.rest:
@@ -129,25 +60,6 @@ class Connection:
         self.send("who\n")
         return json.loads(self.line())
 
-    def close_notify(self):
-        """Ends our direction of TLS and keeps reading."""
-        try:
-            self.tls.unwrap()
-        except (ssl.SSLWantReadError, ssl.SSLSyscallError):
-            pass
-        self.flush()
-
-    def fin(self):
-        """Ends our direction of TCP and keeps reading."""
-        self.tcp.shutdown(socket.SHUT_WR)
-
-    def reset(self):
-        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.tcp.close()
-
-    def close(self):
-        self.tcp.close()
-
 
 def attempt(port, **options):
     """The facts of a connection, or {"error": why it failed}: the alert's name, in OpenSSL's words."""
@@ -161,11 +73,6 @@ def attempt(port, **options):
         return {"error": str(error.reason or error)}
     except (Truncated, OSError) as error:
         return {"error": type(error).__name__}
-
-
-def source(index):
-    """Distinct loopback addresses: 127.0.0.1, 127.0.0.2 …"""
-    return f"127.0.{index // 250}.{index % 250 + 1}"
 
 
 def sources_of_slots(port, count, **options):

@@ -1,26 +1,26 @@
-import CTLS
-import StickyTLS
+internal import CTLS
+public import StickyTLS
 
 /// A key and a self-signed certificate for it, made at run time.
-struct TestIdentity: Sendable {
-    enum Kind: Sendable {
+public struct TestIdentity: Sendable {
+    public enum Kind: Sendable {
         case ecdsa
         case rsa
         /// Too small for security level 2.
         case weakRSA
     }
 
-    let certificatePEM: [UInt8]
-    let privateKeyPEM: [UInt8]
+    public let certificatePEM: [UInt8]
+    public let privateKeyPEM: [UInt8]
 
-    static let ecdsa = TestIdentity(.ecdsa)
-    static let rsa = TestIdentity(.rsa)
-    static let otherECDSA = TestIdentity(.ecdsa)
+    public static let ecdsa = TestIdentity(.ecdsa)
+    public static let rsa = TestIdentity(.rsa)
+    public static let otherECDSA = TestIdentity(.ecdsa)
 
-    var identity: TLSIdentity { TLSIdentity(certificatePEM: certificatePEM, privateKeyPEM: privateKeyPEM) }
+    public var identity: TLSIdentity { TLSIdentity(certificatePEM: certificatePEM, privateKeyPEM: privateKeyPEM) }
 
     /// A certificate that signs itself, or that an authority signs.
-    init(
+    public init(
         _ kind: Kind,
         names: String? = "DNS:localhost,IP:127.0.0.1",
         subject: String = "localhost",
@@ -63,7 +63,7 @@ struct TestIdentity: Sendable {
     }
 
     /// Certificate and key as OpenSSL's objects.
-    func withObjects<R>(_ body: (OpaquePointer, OpaquePointer) -> R) -> R {
+    public func withObjects<R>(_ body: (OpaquePointer, OpaquePointer) -> R) -> R {
         let certificate = certificatePEM.withUnsafeBytes { text in
             let reader = BIO_new_mem_buf(text.baseAddress, CInt(text.count))
             defer { BIO_free(reader) }
@@ -80,7 +80,7 @@ struct TestIdentity: Sendable {
     }
 
     /// A revocation list of this authority, with these certificates on it.
-    func revocationList(_ revoked: [TestIdentity]) -> [UInt8] {
+    public func revocationList(_ revoked: [TestIdentity]) -> [UInt8] {
         withObjects { certificate, key in
             let list = X509_CRL_new()
             defer { X509_CRL_free(list) }
@@ -109,7 +109,7 @@ struct TestIdentity: Sendable {
     }
 
     /// An OCSP response of this authority, which says that the certificate is good.
-    func ocspResponse(for identity: TestIdentity, until: Int) -> [UInt8] {
+    public func ocspResponse(for identity: TestIdentity, until: Int) -> [UInt8] {
         withObjects { issuer, key in
             identity.withObjects { certificate, _ in
                 let basic = OCSP_BASICRESP_new()
@@ -137,7 +137,7 @@ struct TestIdentity: Sendable {
     }
 
     /// The key, encrypted with a passphrase.
-    func encryptedKey(passphrase: String) -> [UInt8] {
+    public func encryptedKey(passphrase: String) -> [UInt8] {
         let key = privateKeyPEM.withUnsafeBytes { text in
             let reader = BIO_new_mem_buf(text.baseAddress, CInt(text.count))
             defer { BIO_free(reader) }

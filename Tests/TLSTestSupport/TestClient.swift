@@ -1,28 +1,53 @@
-// The same helper as in StickyTLSTests.
-import CTLS
+internal import CTLS
+public import StickyTLS
 
 /// An OpenSSL client on memory BIOs: bytes from the server go in, bytes for the server come out.
-final class TestClient {
-    struct Options {
-        var minimumVersion = TLS1_2_VERSION
-        var maximumVersion = TLS1_3_VERSION
-        var cipherList: String?
-        var groups: String?
-        var signatureAlgorithms: String?
-        var applicationProtocols: [String] = []
-        var serverName: String? = "localhost"
+public final class TestClient {
+    /// How the client is.
+    public struct Options {
+        public var minimumVersion: CInt
+        public var maximumVersion: CInt
+        public var cipherList: String?
+        public var groups: String?
+        public var signatureAlgorithms: String?
+        public var applicationProtocols: [String]
+        public var serverName: String?
+        public var identity: TestIdentity?
+        public var wantsStaple: Bool
+
+        public init(
+            minimumVersion: CInt = CInt(TLSVersion.v1_2.rawValue),
+            maximumVersion: CInt = CInt(TLSVersion.v1_3.rawValue),
+            cipherList: String? = nil,
+            groups: String? = nil,
+            signatureAlgorithms: String? = nil,
+            applicationProtocols: [String] = [],
+            serverName: String? = "localhost",
+            identity: TestIdentity? = nil,
+            wantsStaple: Bool = false
+        ) {
+            self.minimumVersion = minimumVersion
+            self.maximumVersion = maximumVersion
+            self.cipherList = cipherList
+            self.groups = groups
+            self.signatureAlgorithms = signatureAlgorithms
+            self.applicationProtocols = applicationProtocols
+            self.serverName = serverName
+            self.identity = identity
+            self.wantsStaple = wantsStaple
+        }
     }
 
-    let ssl: OpaquePointer
+    public let ssl: OpaquePointer
     private let context: OpaquePointer
     private let incoming: OpaquePointer
     private let outgoing: OpaquePointer
-    private(set) var received: [UInt8] = []
-    private(set) var handshakeDone = false
-    private(set) var error: CInt = SSL_ERROR_NONE
-    private(set) var reason = ""
+    public private(set) var received: [UInt8] = []
+    public private(set) var handshakeDone = false
+    public private(set) var error: CInt = SSL_ERROR_NONE
+    public private(set) var reason = ""
 
-    init(_ options: Options = Options(), session: OpaquePointer? = nil) {
+    public init(_ options: Options = Options(), session: OpaquePointer? = nil) {
         context = SSL_CTX_new(TLS_client_method())!
         SSL_CTX_set_security_level(context, 0)
         ctls_ctx_set_min_version(context, options.minimumVersion)
@@ -30,7 +55,14 @@ final class TestClient {
         if let list = options.cipherList { SSL_CTX_set_cipher_list(context, list) }
         if let groups = options.groups { _ = ctls_ctx_set_groups(context, groups) }
         if let list = options.signatureAlgorithms { _ = ctls_ctx_set_signature_algorithms(context, list) }
+        if let identity = options.identity {
+            let context = self.context
+            identity.withObjects { certificate, key in
+                _ = SSL_CTX_use_cert_and_key(context, certificate, key, nil, 1)
+            }
+        }
         ssl = SSL_new(context)!
+        if options.wantsStaple { _ = ctls_request_status(ssl) }
         incoming = BIO_new(BIO_s_mem())!
         outgoing = BIO_new(BIO_s_mem())!
         SSL_set_bio(ssl, incoming, outgoing)
@@ -42,13 +74,15 @@ final class TestClient {
     }
 
     deinit {
+        // Else a session that was resumed here could not be resumed again.
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
         SSL_free(ssl)
         SSL_CTX_free(context)
     }
 
     /// Takes what the server sent and returns what the client answers.
     @discardableResult
-    func step(_ bytes: some Collection<UInt8> = []) -> [UInt8] {
+    public func step(_ bytes: some Collection<UInt8> = []) -> [UInt8] {
         put(Array(bytes))
         if error == SSL_ERROR_NONE, !handshakeDone {
             let result = ctls_do_handshake(ssl)
@@ -60,7 +94,7 @@ final class TestClient {
     }
 
     /// Encrypts. Only for an open connection.
-    func send(_ bytes: [UInt8]) -> [UInt8] {
+    public func send(_ bytes: [UInt8]) -> [UInt8] {
         var sent = 0
         while sent < bytes.count {
             var count = 0
@@ -73,28 +107,43 @@ final class TestClient {
         return take()
     }
 
-    func close() -> [UInt8] {
+    public func close() -> [UInt8] {
         _ = ctls_shutdown(ssl)
         return take()
     }
 
     /// Asks for new keys, and for new keys of the server.
-    func updateKeys() -> [UInt8] {
+    public func updateKeys() -> [UInt8] {
         SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED)
         _ = ctls_do_handshake(ssl)
         return take()
     }
 
-    func takeReceived() -> [UInt8] {
+    public func takeReceived() -> [UInt8] {
         defer { received = [] }
         return received
     }
 
+    /// The server's certificate, as PEM.
+    public var serverCertificate: [UInt8]? {
+        SSL_get0_peer_certificate(ssl).map { certificate in
+            TestIdentity.text { PEM_write_bio_X509($0, certificate) }
+        }
+    }
+
+    /// The OCSP response that the server sent.
+    public var staple: [UInt8]? {
+        var bytes: UnsafePointer<UInt8>?
+        let count = ctls_get_ocsp_response(ssl, &bytes)
+        guard count > 0, let bytes else { return nil }
+        return Array(UnsafeBufferPointer(start: bytes, count: count))
+    }
+
     /// The server's close_notify was seen.
-    var serverHasClosed: Bool { SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN != 0 }
-    var resumed: Bool { SSL_session_reused(ssl) == 1 }
+    public var serverHasClosed: Bool { SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN != 0 }
+    public var resumed: Bool { SSL_session_reused(ssl) == 1 }
     /// A session to resume with. Free it with SSL_SESSION_free.
-    var session: OpaquePointer? {
+    public var session: OpaquePointer? {
         // Without a close_notify the library would mark the session as not to be resumed.
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
         return SSL_get1_session(ssl)
