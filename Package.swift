@@ -198,7 +198,9 @@ let package = Package(
         .testTarget(
             name: "StickyHummingbirdTests",
             dependencies: [
-                "StickyHummingbird", "StickyNIO", "StickyServer",
+                "StickyHummingbird", "StickyNIO", "StickyServer", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Hummingbird"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
                 .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),

@@ -33,6 +33,8 @@ VARIANTS = {
     "lean": ["--transport", "lean"],
     "lean+schedule": ["--transport", "lean", "--own-key-schedule"],
 }
+# With --hummingbird: one application on sticky workers.
+HUMMINGBIRD = {"hb-stock": ["transport=stock"], "hb-lean": ["transport=lean"]}
 WAITS = {"epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "futex"}
 ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"}
 # OpenSSL 3.0 asks who it is for every random number; nothing of ours.
@@ -124,16 +126,27 @@ class UnderValgrind(peers.Sticky):
     wait = 180
     preload = str(BUILD / "valgrind.so")
 
-    def spawn(self, *command, **options):
-        environment = {**os.environ, "LD_PRELOAD": self.preload, "COUNTED_PROGRAM": self.binary}
-        return super().spawn(*command, env=environment, **options)
+    def spawn(self, program, *rest, **options):
+        environment = {**os.environ, "LD_PRELOAD": self.preload, "COUNTED_PROGRAM": program}
+        return super().spawn(program, *rest, env=environment, **options)
+
+
+class HummingbirdUnderValgrind(UnderValgrind, peers.StickyHummingbird):
+    start = peers.StickyHummingbird.start
+
+
+def strip(binary):
+    """Valgrind gives up on Swift's debug information; names of functions are elsewhere."""
+    stripped = str(BUILD / f"{os.path.basename(binary)}-stripped")
+    subprocess.run(["objcopy", "--strip-debug", binary, stripped], check=True)
+    return stripped
 
 
 def instructions(case, peer, count):
-    # The worker: the master has no other children.
-    worker = max(pid for pid in peer.processes() if pid != peer.started[0].pid)
     warm = client(case, peer.port, 20)
     warm.communicate()
+    # The worker: the master has no other children.
+    worker = max(pid for pid in peer.processes() if pid != peer.started[0].pid)
     load = Load(case, peer.port, count)
     settle()
     control("--zero", worker, peer)
@@ -211,20 +224,29 @@ def row(name, case, result):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--cases", default=",".join(CASES), help=f"of {','.join(CASES)}")
-    parser.add_argument("--variants", default=",".join(VARIANTS), help=f"of the demo, of {','.join(VARIANTS)}")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help=f"of the demo, of {','.join(VARIANTS)}; of Hummingbird, of {','.join(HUMMINGBIRD)}")
+    parser.add_argument("--hummingbird", help="a release HummingbirdFixture, to count it instead of the demo")
     parser.add_argument("--count", type=int, default=200, help="units of work that are counted")
     parser.add_argument("--what", default="system,profile", help="system calls, profile, or both")
     parser.add_argument("--sticky", help="the sticky-demo to count, instead of building one")
     parser.add_argument("--no-build", action="store_true", help="use the sticky-demo that is there")
     parser.add_argument("--keep", help="directory for callgrind's files, for callgrind_annotate")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.hummingbird and options.variants == ",".join(VARIANTS):
+        options.variants = ",".join(HUMMINGBIRD)
+    return options
 
 
 def count(options, case, variant, directory):
     kinds = {"system": peers.Sticky, "profile": UnderValgrind}
+    if options.hummingbird:
+        kinds = {"system": peers.StickyHummingbird, "profile": HummingbirdUnderValgrind}
     result = {}
     for what in options.what.split(","):
-        peers.Sticky.options = [*VARIANTS[variant], "--allow-root"]
+        if options.hummingbird:
+            peers.StickyHummingbird.variant = HUMMINGBIRD[variant]
+        else:
+            peers.Sticky.options = [*VARIANTS[variant], "--allow-root"]
         peers.Sticky.workers = 1
         peer = kinds[what](CASES[case][0], directory, min(os.sched_getaffinity(0)))
         try:
@@ -243,11 +265,12 @@ def count(options, case, variant, directory):
 def main():
     options = parse()
     compile_c("client", "-lssl", "-lcrypto", "-lm")
-    binary = os.path.abspath(options.sticky) if options.sticky else build_sticky(options.no_build)
-    peers.Sticky.binary = binary
-    # Valgrind gives up on Swift's debug information; names of functions are elsewhere.
-    UnderValgrind.binary = str(BUILD / "sticky-demo-stripped")
-    subprocess.run(["objcopy", "--strip-debug", binary, UnderValgrind.binary], check=True)
+    if options.hummingbird:
+        peers.StickyHummingbird.fixture = os.path.abspath(options.hummingbird)
+        HummingbirdUnderValgrind.fixture = strip(options.hummingbird)
+    else:
+        peers.Sticky.binary = os.path.abspath(options.sticky) if options.sticky else build_sticky(options.no_build)
+        UnderValgrind.binary = strip(peers.Sticky.binary)
     source = pathlib.Path(__file__).parent / "valgrind" / "preload.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", UnderValgrind.preload, source], check=True)
     print(f"{'for each unit of work':30} {'calls':>8} {'wake-ups':>8} {'1000 instr.':>12} {'allocs':>8}", flush=True)

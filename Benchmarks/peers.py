@@ -34,6 +34,7 @@ class Peer:
 
     name = ""
     cases = None  # names of the cases that it can serve; None: all
+    wait = 20  # seconds for the start
 
     def __init__(self, leaf, directory, core, fifo=False):
         self.leaf, self.core, self.fifo = leaf, core, fifo  # leaf: "ecdsa", "rsa", or "plain" for no TLS
@@ -74,7 +75,7 @@ class Peer:
 
     def await_port(self, port):
         """Returns when the server accepts; fails when the process that should do so has ended."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + self.wait
         while time.monotonic() < deadline and self.started[-1].poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -137,7 +138,7 @@ class Sticky(Peer):
     options = ()
     variant = ()
     workers = 2
-    wait = 30  # seconds for the start
+    wait = 30
     ready = re.compile(r"listening https?://127\.0\.0\.1:(\d+)")
 
     def start(self):
@@ -186,7 +187,7 @@ class StickyHummingbird(Sticky):
 
     name = "sticky-hummingbird"
     fixture = None  # set by run.py
-    cases = {"full", "resume", "full-rsa", "keepalive", "plain", "plain-keepalive", "idle"}
+    cases = {"full", "resume", "full-rsa", "keepalive", "bulk", "plain", "plain-keepalive", "idle"}
     ready = re.compile(r"listening \S*?(\d+)$", re.M)
 
     def start(self):
@@ -197,7 +198,7 @@ class StickyHummingbird(Sticky):
             both.write_text(self.certificate.read_text() + self.key.read_text())
             tls = [f"certificate={both}", "http2=off"]
         self.port = free_port()
-        self.spawn(self.fixture, "sticky", f"port={self.port}", "workers=2", "transport=lean", *tls)
+        self.spawn(self.fixture, "sticky", f"port={self.port}", f"workers={self.workers}", *(self.variant or ("transport=lean",)), *tls)
         self.await_port(self.port)
 
 

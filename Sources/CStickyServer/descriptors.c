@@ -10,6 +10,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/filter.h>
+_Static_assert(sizeof(struct sock_filter) == sizeof(struct sticky_bpf_instruction), "the kernel's own layout");
+#endif
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
@@ -107,6 +112,17 @@ int sticky_accept(int listener, void *address, uint32_t *length) {
     fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
     setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
     return descriptor;
+#endif
+}
+
+int sticky_attach_steering(int listener, const struct sticky_bpf_instruction *program, uint16_t count) {
+#ifdef __linux__
+    struct sock_fprog whole = {.len = count, .filter = (struct sock_filter *)program};
+    int status = setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &whole, sizeof whole);
+    return status < 0 ? -errno : 0;
+#else
+    (void)listener, (void)program, (void)count;
+    return -ENOSYS;
 #endif
 }
 

@@ -98,6 +98,15 @@ struct DemoCommand: AsyncParsableCommand {
     )
     var patience = 1.0
 
+    @Option(
+        help: ArgumentHelp(
+            "Who brings connections to workers: «master» or the «kernel», which costs less and cannot do as much.",
+            valueName: "who"
+        ),
+        transform: DemoCommand.steering
+    )
+    var steering = Steering.master
+
     @OptionGroup(title: "TLS")
     var tls: TLSArguments
 
@@ -119,6 +128,14 @@ struct DemoCommand: AsyncParsableCommand {
             throw ValidationError("«\(text)» is no transport; expected stock or lean.")
         }
         return transport
+    }
+
+    private static func steering(_ text: String) throws -> Steering {
+        switch text {
+        case "master": return .master
+        case "kernel": return .kernel
+        default: throw ValidationError("«\(text)» steers nothing; expected master or kernel.")
+        }
     }
 
     private static var levels: String { Logger.Level.allCases.map(\.rawValue).joined(separator: ", ") }
@@ -150,6 +167,7 @@ struct DemoCommand: AsyncParsableCommand {
             configuration.maxWorkers = workers
             configuration.logger = Logger(label: "sticky")
             configuration.whenUnavailable = .waitThenReroute(.seconds(patience))
+            configuration.steering = steering
             if keepWorkers { configuration.onHangup = .tell }
             configuration.privileges.allowsRoot = allowRoot
             if geteuid() == 0, !allowRoot { configuration.privileges.user = user ?? "nobody" }

@@ -195,6 +195,7 @@ struct Options: Sendable {
         configuration.maximumDrainingGenerations = number("generations", 3)
         configuration.privileges.allowsRoot = values["root"] != "no"
         configuration.privileges.user = values["user"]
+        if values["steering"] == "kernel" { configuration.steering = .kernel }
         if values["key"] == "fixed" { configuration.routing.key = Array(0..<16) }
         return configuration
     }

@@ -32,6 +32,7 @@ enum Routes {
         let router = Router(context: FixtureContext.self, options: .autoGenerateHeadEndpoints)
         plain(router)
         bodies(router)
+        watching(router)
         errors(router)
         connection(router)
         return router
@@ -133,6 +134,38 @@ enum Routes {
         }
     }
 
+    /// Handlers that hear of it when their client goes.
+    private static func watching(_ router: Router<FixtureContext>) {
+        for method in [HTTPRequest.Method.get, .post] {
+            router.on("watch/:ms", method: method) { request, context in
+                let milliseconds = try context.parameters.require("ms", as: Int.self)
+                let count = try await request.body.consumeWithInboundCloseHandler { body in
+                    var count = 0
+                    for try await part in body { count += part.readableBytes }
+                    Output.note("watch begins")
+                    try await Task.sleep(for: .milliseconds(milliseconds))
+                    return count
+                } onInboundClosed: {
+                    Output.note("watch: the client has gone")
+                }
+                return "\(count)\n"
+            }
+        }
+        router.get("cancelled/:ms") { request, context in
+            let milliseconds = try context.parameters.require("ms", as: Int.self)
+            do {
+                return try await request.body.consumeWithCancellationOnInboundClose { _ in
+                    Output.note("cancelled begins")
+                    try await Task.sleep(for: .milliseconds(milliseconds))
+                    return "slept\n"
+                }
+            } catch is CancellationError {
+                Output.note("cancelled: ended early")
+                throw CancellationError()
+            }
+        }
+    }
+
     private static func errors(_ router: Router<FixtureContext>) {
         struct Plain: Error {}
         router.get("error/:code") { _, context -> String in
@@ -168,8 +201,9 @@ enum Routes {
         router.get("thread") { _, _ in "\(pthread_self())\n" }
     }
 
+    private static let piece = ByteBuffer(bytes: (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31) })
+
     private static func writePattern(_ count: Int, to writer: inout any ResponseBodyWriter) async throws {
-        let piece = ByteBuffer(bytes: (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31) })
         var left = count
         while left > 0 {
             let length = min(left, piece.readableBytes)

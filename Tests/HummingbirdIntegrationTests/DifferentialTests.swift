@@ -25,7 +25,11 @@ struct DifferentialTests {
         "HTTP/1.0": saysClose,
         "HTTP/1.0 keep-alive": "an HTTP/1.0 client has to be told that the connection stays open",
         "100-continue, seen": "a client that waits to be asked for its body is asked (RFC 9110 section 10.1.1)",
+        "watched": staysOpen,
+        "watched, then nonsense": staysOpen,
+        "cancelled when the client goes": staysOpen,
     ]
+    private static let staysOpen = "a request without a body whose handler watched its client is not the last"
     private static let saysClose = "the last answer of a connection says so (RFC 9112 section 9.6)"
     /// As the first, if the end is seen before the answer begins.
     private static let sometimes = ["half-close"]
@@ -37,15 +41,21 @@ struct DifferentialTests {
         arguments: [HTTP2Variant.clear, .tls, .leanClear, .leanTLS]
     )
     func answers(_ variant: HTTP2Variant) async throws {
+        try await compare(variant, [], Self.deliberate)
+    }
+
+    @Test("with requests on Swift's own threads too")
+    func globalThreads() async throws {
+        // There Hummingbird's own loop serves every request.
+        try await compare(.leanClear, ["executor=global"], Self.deliberate.filter { $0.value != Self.staysOpen })
+    }
+
+    private func compare(_ variant: HTTP2Variant, _ settings: [String], _ deliberate: [String: String]) async throws {
         let own = try await OwnServer()
-        let sticky = try await HTTP2Fixture(variant)
-        let report: Report = try await sticky.client(
-            "differential",
-            ["\(own.port)"],
-            within: 120
-        )
+        let sticky = try await HTTP2Fixture(variant, settings)
+        let report: Report = try await sticky.client("differential", ["\(own.port)"], within: 120)
         #expect(report.cases >= 100)
-        var expected = Self.deliberate
+        var expected = deliberate
         if variant.isSecure {
             expected.merge(Self.deliberateWithTLS) { $1 }
             expected = expected.filter { !$0.key.hasPrefix("half-close") }

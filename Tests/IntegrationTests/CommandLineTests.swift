@@ -30,6 +30,7 @@ struct CommandLineTests {
             ["--plain", "--strict-sni"], ["--client-optional"], ["--private-key", "x.pem"],
             ["--client-allow-san", "a.test"], ["--client-ca", "ca.pem", "--client-allow-pin", "zz"],
             ["--handshake-timeout", "0"], ["--handshakes-at-once", "0"],
+            ["--patience", "-1"], ["--patience", "nan"], ["--steering", "helm"],
         ]
     )
     func badArguments(_ arguments: [String]) async throws {

@@ -46,6 +46,25 @@ struct RoutingTests {
         #expect(try await server.stop() == 0)
     }
 
+    @Test("Steered by the kernel, on both transports; also through kills and a reload", arguments: ["stock", "lean"])
+    func kernelSteering(_ transport: String) async throws {
+        let server = try await DemoServer(["--steering", "kernel", "--transport", transport], workers: 3)
+        let before = try await spread(server, 64, 3)
+        #expect(Set(before.values) == [0, 1, 2])
+        for worker in server.workers {
+            kill(worker, SIGKILL)
+            #expect(try await spread(server, 64, 1) == before)
+        }
+        let workers = Set(server.workers)
+        kill(server.master, SIGHUP)
+        try await eventually(within: 30, "the reload replaces every worker") {
+            let now = server.workers
+            return now.count == 3 && workers.isDisjoint(with: now)
+        }
+        #expect(try await spread(server, 64, 1) == before)
+        #expect(try await server.stop() == 0)
+    }
+
     @Test("The state of a worker stays with its client")
     func counterCounts() async throws {
         let server = try await DemoServer(workers: 3)

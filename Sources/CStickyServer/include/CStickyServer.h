@@ -53,6 +53,18 @@ int64_t sticky_raise_descriptor_limit(void);
 // The usable cores: sched_getaffinity(2) on Linux, the online processors elsewhere.
 int sticky_affinity_count(void);
 
+// One instruction of classic BPF, as struct sock_filter of linux/filter.h.
+struct sticky_bpf_instruction {
+    uint16_t code;
+    uint8_t jt;
+    uint8_t jf;
+    uint32_t k;
+};
+
+// setsockopt(2) SO_ATTACH_REUSEPORT_CBPF: the program chooses the listener of each new connection. 0 or -errno (-ENOSYS off
+// Linux).
+int sticky_attach_steering(int listener, const struct sticky_bpf_instruction *program, uint16_t count);
+
 // Wait-status macros (wait(2)).
 int sticky_exited(int status);
 int sticky_exit_code(int status);

@@ -68,10 +68,10 @@ public final class HummingbirdHandler<App: ApplicationProtocol>: ConnectionHandl
 
     /// Starts the application's services and what is to be done before the server starts. Called by the server.
     public func start(_ worker: Worker) async throws {
-        let responder = ApplicationResponder.make(app, try await app.responder)
+        let answer = ApplicationResponder.make(app, try await app.responder)
         server.set(
             ConnectionServer(
-                responder: responder,
+                answer: answer,
                 options: options,
                 group: group,
                 tasks: tasks,

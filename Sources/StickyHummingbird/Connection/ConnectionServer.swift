@@ -8,28 +8,39 @@ internal import StickyTLS
 
 /// Gives each connection its protocol, and runs the tasks that serve it.
 final class ConnectionServer: Sendable {
+    /// What the connections of one loop share.
+    private struct Place {
+        let executor: any TaskExecutor
+        let watches = InboundWatches()
+    }
+
+    private let answer: ApplicationResponder.Answer
     private let responder: HTTPChannelHandler.Responder
     private let options: HTTPOptions
     private let logger: Logger
-    private let executors: [ObjectIdentifier: any TaskExecutor]
+    /// Empty when requests do not run on the loops of their connections.
+    private let places: [ObjectIdentifier: Place]
     private let tasks: ConnectionTasks
 
     init(
-        responder: @escaping HTTPChannelHandler.Responder,
+        answer: @escaping ApplicationResponder.Answer,
         options: HTTPOptions,
         group: any EventLoopGroup,
         tasks: ConnectionTasks,
         logger: Logger
     ) {
-        self.responder = responder
+        self.answer = answer
+        responder = ApplicationResponder.writing(answer)
         self.options = options
         self.logger = logger
         self.tasks = tasks
-        var executors: [ObjectIdentifier: any TaskExecutor] = [:]
+        var places: [ObjectIdentifier: Place] = [:]
         if options.runsRequestsOnEventLoop {
-            for loop in group.makeIterator() { executors[ObjectIdentifier(loop)] = LoopExecutor.make(loop) }
+            for loop in group.makeIterator() {
+                places[ObjectIdentifier(loop)] = Place(executor: LoopExecutor.make(loop))
+            }
         }
-        self.executors = executors
+        self.places = places
     }
 
     /// Fills the pipeline of a new channel, on its loop.
@@ -82,7 +93,16 @@ final class ConnectionServer: Sendable {
             isSecure: connection.tls != nil,
             firstRequestBy: firstRequestBy
         )
-        serve(try server.install(on: channel), with: server, connection)
+        try server.install(on: channel)
+        guard let place = places[ObjectIdentifier(channel.eventLoop)] else {
+            return serve(try server.wrap(channel), with: server, connection)
+        }
+        let exchange = HTTP1Exchange(channel)
+        try channel.pipeline.syncOperations.addHandler(exchange)
+        let requests = HTTP1Requests(exchange: exchange, server: server, answer: answer, watches: place.watches)
+        tasks.start(on: place.executor) { [logger] in
+            await StickyConnection.$current.withValue(connection) { await requests.serve(logger) }
+        }
     }
 
     private func beginHTTP2(
@@ -104,7 +124,7 @@ final class ConnectionServer: Sendable {
         with server: some HTTPChannelHandler,
         _ connection: StickyConnection
     ) {
-        tasks.start(on: executors[ObjectIdentifier(channel.channel.eventLoop)]) { [logger] in
+        tasks.start(on: places[ObjectIdentifier(channel.channel.eventLoop)]?.executor) { [logger] in
             await StickyConnection.$current.withValue(connection) {
                 await server.handleHTTP(asyncChannel: channel, logger: logger)
             }

@@ -16,16 +16,17 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
     /// While draining, for a connection that has not asked anything.
     private static let lastChance: TimeAmount = .seconds(2)
 
+    // Unchecked, because every part touches them: no access lasts over a call to another handler.
     private let timeouts: HTTPTimeouts
     private let bodyLimit: Int?
-    private var life: HTTP1Lifecycle
-    private var deadline = ConnectionDeadline()
+    @exclusivity(unchecked) private var life: HTTP1Lifecycle
+    @exclusivity(unchecked) private var deadline = ConnectionDeadline()
     private let firstRequestBy: NIODeadline?
-    private var bodyLength = 0
-    private var hasAborted = false
-    private var isKeepAlive10 = false
+    @exclusivity(unchecked) private var bodyLength = 0
+    @exclusivity(unchecked) private var hasAborted = false
+    @exclusivity(unchecked) private var isKeepAlive10 = false
     /// Somebody wants to have more of the body. While nobody does, the client cannot be blamed for sending nothing.
-    private var isAwaited = false
+    @exclusivity(unchecked) private var isAwaited = false
 
     /// - Parameter firstRequestBy: When the first request must be there, if that has been decided already.
     package init(_ options: HTTPOptions, firstRequestBy: NIODeadline? = nil) {
@@ -125,7 +126,9 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
         switch unwrapOutboundIn(data) {
         case .head(var head):
             let isInformational = (100..<200).contains(head.status.code)
-            let saysClose = head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "close" }
+            let saysClose =
+                head.headers.contains(name: "connection")
+                && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "close" }
             if life.responseHead(isInformational: isInformational, saysClose: saysClose || hasAborted) {
                 if !saysClose { head.headers.replaceOrAdd(name: "connection", value: "close") }
                 context.write(wrapOutboundOut(.head(head)), promise: promise)

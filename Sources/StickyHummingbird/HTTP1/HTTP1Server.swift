@@ -6,7 +6,7 @@ internal import NIOHTTP1
 internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
 
-/// Serves HTTP/1.1 on a channel: our pipeline, and Hummingbird's own loop over requests.
+/// Serves HTTP/1.1 on a channel: our pipeline, and Hummingbird's own loop over requests. (``HTTP1Requests`` is ours.)
 struct HTTP1Server: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -15,33 +15,36 @@ struct HTTP1Server: HTTPChannelHandler {
     let isSecure: Bool
     let firstRequestBy: NIODeadline?
 
-    /// On the channel's loop.
-    func install(on channel: any Channel) throws -> Value {
+    /// On the channel's loop. Somebody takes the parts of the requests at the end of the pipeline.
+    func install(on channel: any Channel) throws {
         let pipeline = channel.pipeline.syncOperations
         var decoding = NIOHTTPDecoderLimitConfiguration()
         decoding.maxHeaderFieldSize = options.limits.headerField
         decoding.maxHeaderListSize = options.limits.headerList
         decoding.maxHeaderFieldCount = options.limits.headerFields
-        try pipeline.configureHTTPServerPipeline(
-            // One request after the other, and errors, are the business of the loop above; HTTPTypes has checked the
-            // fields of the answer.
-            withPipeliningAssistance: false,
-            withErrorHandling: false,
-            withOutboundHeaderValidation: false,
-            withEncoderConfiguration: .init(),
-            withDecoderLimitConfiguration: decoding
-        )
+        // One request after the other, and errors, are the business of the loop above; HTTPTypes has checked the fields of
+        // the answer. One handler after the other, because NIO's `configureHTTPServerPipeline` costs more than they do.
+        try pipeline.addHandler(HTTPResponseEncoder(configuration: .init()))
+        let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoding)
+        try pipeline.addHandler(ByteToMessageHandler(decoder))
         try pipeline.addHandler(HTTP1ConnectionHandler(options, firstRequestBy: firstRequestBy))
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: isSecure))
-        try pipeline.addHandlers(options.additionalChannelHandlers())
-        return try NIOAsyncChannel(
+        for handler in options.additionalChannelHandlers() { try pipeline.addHandler(handler) }
+    }
+
+    /// For Hummingbird's own loop over requests. On the channel's loop.
+    func wrap(_ channel: any Channel) throws -> Value {
+        try Value(
             wrappingChannelSynchronously: channel,
             configuration: .init(isOutboundHalfClosureEnabled: true)
         )
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        channel.eventLoop.makeCompletedFuture { try install(on: channel) }
+        channel.eventLoop.makeCompletedFuture {
+            try install(on: channel)
+            return try wrap(channel)
+        }
     }
 
     func handle(value: Value, logger: Logger) async {

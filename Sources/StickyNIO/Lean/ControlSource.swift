@@ -17,6 +17,8 @@ final class ControlSource: LoopSource {
     private var watchesOutput = false
     private var places: (control: SourceTable.Place, wake: SourceTable.Place)?
     private var masterIsGone = false
+    /// What the worker accepts from by itself.
+    private var accepting: [(source: AcceptSource, place: SourceTable.Place)] = []
 
     init(_ control: ControlLoop, on loop: StickyEventLoop, onEnd: @escaping @Sendable () -> Void) {
         self.control = control
@@ -32,6 +34,7 @@ final class ControlSource: LoopSource {
             return onEnd()
         }
         places = (first, second)
+        control.willStopAccepting = { [unowned self] in stopAccepting() }
         // What came before the descriptors were watched.
         step(isWoken: true, hasFrames: true)
     }
@@ -43,8 +46,19 @@ final class ControlSource: LoopSource {
     fileprivate func step(isWoken: Bool, hasFrames: Bool) {
         guard places != nil else { return }
         control.step(isWoken: isWoken, hasFrames: hasFrames)
+        afterStep()
+    }
+
+    fileprivate func accept() {
+        guard places != nil else { return }
+        control.acceptConnections()
+        afterStep()
+    }
+
+    private func afterStep() {
         guard !control.isFinished else { return end() }
         if control.isConnected { watchOutput() } else { forgetMaster() }
+        watchAccepting()
         let timeout = control.timeout
         if timeout >= 0 {
             loop.set(timer, at: .now() + .milliseconds(Int64(timeout)))
@@ -59,6 +73,23 @@ final class ControlSource: LoopSource {
         watchesOutput.toggle()
         let events = Self.inputEvents | (watchesOutput ? STICKY_EPOLL_OUT : 0)
         loop.rewatch(places.control, control.controlDescriptor, events)
+    }
+
+    private func watchAccepting() {
+        let wanted = control.acceptDescriptors
+        guard !wanted.elementsEqual(accepting.lazy.map(\.source.descriptor)) else { return }
+        stopAccepting()
+        for descriptor in wanted {
+            let source = AcceptSource(self, descriptor)
+            // Without memory for it the others still bring connections.
+            guard let place = loop.watch(source, descriptor, STICKY_EPOLL_IN) else { continue }
+            accepting.append((source, place))
+        }
+    }
+
+    private func stopAccepting() {
+        for (source, place) in accepting { loop.unwatch(place, source.descriptor) }
+        accepting = []
     }
 
     /// The end of the control socket would be told again and again.
@@ -77,6 +108,7 @@ final class ControlSource: LoopSource {
         guard let places else { return }
         self.places = nil
         loop.unset(timer)
+        stopAccepting()
         if !masterIsGone { loop.unwatch(places.control, control.controlDescriptor) }
         loop.unwatch(places.wake, control.wakeDescriptor)
     }
@@ -94,6 +126,22 @@ private final class WakeSource: LoopSource {
     }
 
     func ready(_ events: UInt32) { control.step(isWoken: true, hasFrames: false) }
+    func goOn() {}
+    func settle() {}
+    func loopEnds() { control.loopEnds() }
+}
+
+/// A listener's place in the loop, with kernel steering.
+private final class AcceptSource: LoopSource {
+    let descriptor: CInt
+    private unowned let control: ControlSource
+
+    init(_ control: ControlSource, _ descriptor: CInt) {
+        self.control = control
+        self.descriptor = descriptor
+    }
+
+    func ready(_ events: UInt32) { control.accept() }
     func goOn() {}
     func settle() {}
     func loopEnds() { control.loopEnds() }

@@ -19,6 +19,8 @@ enum Frame {
         case welcome = 5
         /// Brings the memory that receipts are counted in from now on.
         case tally = 6
+        /// Brings the listeners of the worker's slot, with kernel steering: their indices, and as many descriptors.
+        case listeners = 7
         // Worker to master.
         case ready = 16
         case receipt = 17
@@ -67,10 +69,19 @@ enum Frame {
         return writer.bytes
     }
 
-    /// The order to drain. Its count is 1 when a successor serves the slot, and 0 when the server stops.
-    static func drain(_ order: DrainOrder, hasSuccessor: Bool) -> [UInt8] {
+    /// Why a worker drains: the count of the order.
+    enum DrainKind: Int {
+        case stopping = 0
+        /// A successor serves the slot, and has its backlog with kernel steering.
+        case replaced = 1
+        /// The slot is taken away; with kernel steering its backlog is nobody else's.
+        case removed = 2
+    }
+
+    /// The order to drain.
+    static func drain(_ order: DrainOrder, _ kind: DrainKind) -> [UInt8] {
         var writer = FrameWriter()
-        begin(.drain, count: hasSuccessor ? 1 : 0, in: &writer)
+        begin(.drain, count: kind.rawValue, in: &writer)
         order.write(to: &writer)
         finish(&writer)
         return writer.bytes

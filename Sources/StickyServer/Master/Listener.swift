@@ -36,8 +36,19 @@ final class Listener {
         }
     }
 
-    /// Binds and listens (bind(2), listen(2)).
-    init(_ wanted: ListenAddress, index: Int) throws(StickyServerError) {
+    /// Throws when somebody listens on the address.
+    static func checkFree(_ wanted: ListenAddress) throws(StickyServerError) {
+        switch open(wanted, wanted.address, dualStack: wanted.dualStack) {
+        case .success(let number): Libc.close(number)
+        // Whoever opens it for good meets every other error too.
+        case .failure(EADDRINUSE): throw error(wanted.address, EADDRINUSE)
+        case .failure: break
+        }
+    }
+
+    /// Binds and listens (bind(2), listen(2)). With `sharesAddress` others of this user may listen there too
+    /// (SO_REUSEPORT).
+    init(_ wanted: ListenAddress, index: Int, sharesAddress: Bool = false) throws(StickyServerError) {
         self.index = index
         if let name = wanted.inheritedName {
             let number = try Listener.inherited(name)
@@ -48,13 +59,13 @@ final class Listener {
             unixPath = nil
             return
         }
-        var opened = Listener.open(wanted, wanted.address, dualStack: wanted.dualStack)
+        var opened = Listener.open(wanted, wanted.address, dualStack: wanted.dualStack, sharesAddress: sharesAddress)
         var target = wanted.address
         if case .failure(let errno) = opened, [EAFNOSUPPORT, EADDRNOTAVAIL].contains(errno),
             let fallback = wanted.fallback
         {
             target = fallback
-            opened = Listener.open(wanted, fallback, dualStack: false)
+            opened = Listener.open(wanted, fallback, dualStack: false, sharesAddress: sharesAddress)
         }
         let number: CInt
         switch opened {
@@ -115,7 +126,12 @@ final class Listener {
         case failure(errno: CInt)
     }
 
-    private static func open(_ wanted: ListenAddress, _ address: SocketAddress, dualStack: Bool) -> Opened {
+    private static func open(
+        _ wanted: ListenAddress,
+        _ address: SocketAddress,
+        dualStack: Bool,
+        sharesAddress: Bool = false
+    ) -> Opened {
         let family =
             switch address.storage {
             case .ipv4: AF_INET
@@ -130,6 +146,7 @@ final class Listener {
         guard number >= 0 else { return .failure(errno: errno) }
         _ = sticky_set_cloexec(number, 1)
         _ = sticky_set_nonblocking(number, 1)
+        if sharesAddress { set(number, SOL_SOCKET, SO_REUSEPORT, 1) }
         if wanted.reuseAddress { set(number, SOL_SOCKET, SO_REUSEADDR, 1) }
         if case .ipv6 = address.storage { set(number, CInt(IPPROTO_IPV6), IPV6_V6ONLY, dualStack ? 0 : 1) }
         if case .unix(let path) = address.storage { removeStaleSocket(path) }

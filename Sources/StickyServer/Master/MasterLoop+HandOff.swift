@@ -132,7 +132,7 @@ extension MasterLoop {
             crashed(process, signal: CInt(try payload.read(UInt8.self)))
         case .pong:
             process.heartbeat.answered(nonce: try payload.read(UInt32.self))
-        case .connections, .messageToWorker, .drain, .ping, .welcome, .tally:
+        case .connections, .messageToWorker, .drain, .ping, .welcome, .tally, .listeners:
             throw .unknownKind(header.kind.rawValue)
         }
     }

@@ -8,6 +8,15 @@ extension MasterLoop {
     func scale(to count: Int) {
         let count = min(max(count, 1), Configuration.mostWorkers)
         guard stop == nil, hasServed, count != slotTarget else { return }
+        if let steering {
+            do throws(StickyServerError) {
+                try Configuration.checkSteered(slots: count)
+                try steering.grow(to: count)
+            } catch {
+                logger.error("cannot scale: \(error)")
+                return
+            }
+        }
         logger.notice("scaling", metadata: ["from": "\(slotTarget)", "to": "\(count)"])
         if count > slotTarget { addSlots(upTo: count) } else { removeSlots(downTo: count) }
         publish(.scaled(workers: count))
@@ -30,11 +39,13 @@ extension MasterLoop {
         let removed = slots[count..<slotTarget]
         slotTarget = count
         router.resize(to: min(router.slots, count))
+        // Before the workers look for the last time.
+        updateSteering()
         for slot in removed {
             slot.state.remove()
             for process in [slot.process, slot.successor?.process].compactMap({ $0 }) {
                 process.isRetired = true
-                startDrain(process, hasSuccessor: true)
+                startDrain(process, .removed)
             }
             slot.process = nil
             slot.successor = nil

@@ -11,7 +11,7 @@ extension MasterLoop {
             return
         }
         // What the backlog holds has been accepted as far as its clients know.
-        if hasServed {
+        if hasServed, steering == nil {
             for listener in listeners { acceptConnections(listener, atMost: configuration.limits.held) }
         }
         flushSlots()
@@ -25,7 +25,7 @@ extension MasterLoop {
             slot.state.stop()
             while let held = slot.waiting.popFirst() { drop(held, slot: slot.number, reason: .stopping) }
         }
-        for process in processes { startDrain(process, hasSuccessor: false) }
+        for process in processes { startDrain(process, .stopping) }
     }
 
     func fail(_ error: StickyServerError) {

@@ -19,7 +19,10 @@ final class MasterLoop {
     let clock = ContinuousClock()
     let spawner = Spawner()
     var router: Router
+    /// With kernel steering those of the first slot, for their addresses: the master accepts nothing.
     var listeners: [Listener] = []
+    /// The listeners of all slots; nil when the master accepts.
+    let steering: SteeredListeners?
     /// In the order of their numbers. Slots that were taken away stay at the end.
     var slots: [Slot] = []
     var slotTarget: Int
@@ -50,7 +53,7 @@ final class MasterLoop {
     /// Since the timers ran, only connections came and were handed on: no deadline and no descriptor has changed.
     var isSteady = false
     var pacing = AcceptPacing()
-    private var timersAreDue: ContinuousClock.Instant
+    var timersAreDue: ContinuousClock.Instant
     var nextSweep: ContinuousClock.Instant
     private var pollSet: [pollfd] = []
     private var pollTargets: [PollTarget] = []
@@ -90,11 +93,31 @@ final class MasterLoop {
         slotTarget = inherited?.slotTarget ?? slotCount
         var routing = configuration.routing
         if let inherited { routing.key = inherited.routingKey }
-        router = Router(routing, slots: inherited?.routedSlots ?? slotCount)
+        router = Router(routing, slots: inherited?.routedSlots ?? slotCount, steering: configuration.steering)
         let now = clock.now
         nextSweep = now
         timersAreDue = now
         if serviceManager.watchdogInterval != nil { nextWatchdog = now }
+        if let program = router.program(for: Array(0..<slotTarget)) {
+            let steering = try SteeredListeners(configuration.listeners, slots: slotTarget, program: program)
+            self.steering = steering
+            listeners = steering.first
+        } else {
+            steering = nil
+            try openListeners(inherited)
+        }
+        slots = (0..<max(slotTarget, inherited?.generations.count ?? 0)).map { number in
+            Slot(
+                number: number,
+                state: SlotState(respawn: configuration.respawn, backoff: configuration.backoff, now: now)
+            )
+        }
+        for slot in slots[slotTarget...] { slot.state.remove() }
+        if let inherited { adopt(inherited) }
+    }
+
+    /// Those that the binary before this one had open stay so.
+    private func openListeners(_ inherited: UpgradeState?) throws(StickyServerError) {
         var adopted = (inherited?.listeners ?? []).map { Listener(adopting: $0.descriptor, index: $0.index) }
         for (index, address) in configuration.listeners.enumerated() {
             if let known = adopted.firstIndex(where: { $0.serves(address, index: index) }) {
@@ -108,14 +131,6 @@ final class MasterLoop {
                 }
             }
         }
-        slots = (0..<max(slotTarget, inherited?.generations.count ?? 0)).map { number in
-            Slot(
-                number: number,
-                state: SlotState(respawn: configuration.respawn, backoff: configuration.backoff, now: now)
-            )
-        }
-        for slot in slots[slotTarget...] { slot.state.remove() }
-        if let inherited { adopt(inherited) }
     }
 
     /// Runs until the server has stopped. Throws when no worker could be started or none is left.
@@ -127,6 +142,7 @@ final class MasterLoop {
             if !isSteady || now >= timersAreDue {
                 handleCommands()
                 runTimers(clock.now)
+                updateSteering()
                 continueUpgrade()
                 if stop != nil, processes.isEmpty { break }
                 buildPollSet()
@@ -173,7 +189,7 @@ final class MasterLoop {
                 watch(watchNumber, .exit(process))
             }
         }
-        if acceptPause == nil, hasServed {
+        if acceptPause == nil, hasServed, steering == nil {
             for listener in listeners { watch(listener.descriptor.number, .listener(listener)) }
         }
     }
@@ -211,60 +227,6 @@ final class MasterLoop {
         flushSlots()
         if acceptPause != nil || slots.contains(where: { $0.waiting.count > 0 }) { isSteady = false }
         if !isSteady { grantReservations() }
-    }
-
-    // MARK: - Time
-
-    /// Milliseconds until something is due.
-    private func pollTimeout(_ now: ContinuousClock.Instant) -> CInt {
-        let wait = min(timersAreDue, nextReceiptLook ?? timersAreDue) - now
-        guard wait > .zero else { return 0 }
-        // Rounded up: waking a moment early would spin until the deadline.
-        let (seconds, attoseconds) = wait.components
-        return CInt(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1)
-    }
-
-    /// When a timer is due.
-    private func nextDeadline(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant {
-        var earliest = nextSweep
-        for slot in slots {
-            if let deadline = slot.state.nextDeadline(bootLimit: configuration.bootLimit) {
-                earliest = min(earliest, deadline)
-            }
-            if let deadline = waitingDeadline(slot) { earliest = min(earliest, deadline) }
-            if let until = slot.pausedUntil { earliest = min(earliest, until) }
-        }
-        for process in processes {
-            if let killAt = process.killAt { earliest = min(earliest, killAt) }
-        }
-        for slot in slots {
-            if let successor = slot.successor { earliest = min(earliest, successor.since + configuration.bootLimit) }
-        }
-        if let deadline = healthDeadline(now) { earliest = min(earliest, deadline) }
-        if let nextWatchdog { earliest = min(earliest, nextWatchdog) }
-        if case .outOfResources(let until, _) = acceptPause { earliest = min(earliest, until) }
-        return earliest
-    }
-
-    private func runTimers(_ now: ContinuousClock.Instant) {
-        superviseSlots(now)
-        enforceDeadlines(now)
-        checkHealth(now)
-        if now >= nextSweep {
-            // A process that passed its control socket on to a child of its own dies without our seeing its end.
-            for process in processes where process.exitWatch == nil { reap(process) }
-            nextSweep = now + .seconds(1)
-        }
-        feedWatchdog(now)
-        expireWaiting(now)
-        resumeAccepting(now)
-        flushSlots()
-    }
-
-    private func feedWatchdog(_ now: ContinuousClock.Instant) {
-        guard let due = nextWatchdog, now >= due, let interval = serviceManager.watchdogInterval else { return }
-        serviceManager.notify("WATCHDOG=1")
-        nextWatchdog = now + interval
     }
 
     // MARK: - Orders from outside the loop

@@ -25,6 +25,8 @@ final class WorkerProcess {
     var outbound: OutboundQueue
     var heartbeat: Heartbeat
     var isLate = false
+    /// It was given its slot's listeners.
+    var hasListeners = false
     /// It was told to drain, or said that it does.
     var isDraining = false
     var assembler: MessageAssembler

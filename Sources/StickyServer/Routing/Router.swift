@@ -10,15 +10,18 @@ struct Route: Sendable, Hashable {
 /// Decides which slot a new connection belongs to.
 struct Router: Sendable {
     private let hasher: SipHash
+    /// With kernel steering it decides, there and here.
+    private let steeringHash: SteeringHash?
     private var rendezvous: Rendezvous
     private let weights: [Double]
     private let ipv6PrefixLength: Int
     private var turn = 0
 
-    init(_ configuration: RoutingConfiguration, slots: Int) {
+    init(_ configuration: RoutingConfiguration, slots: Int, steering: Steering = .master) {
         let key = configuration.key ?? (0..<16).map { _ in .random(in: 0 ... .max) }
         self.key = key
         hasher = SipHash(key: key) ?? SipHash(k0: 0, k1: 0)
+        steeringHash = steering == .kernel ? SteeringHash(key: key) : nil
         weights = configuration.weights
         rendezvous = Rendezvous(slots: slots, weights: weights)
         ipv6PrefixLength = configuration.ipv6PrefixLength
@@ -30,6 +33,11 @@ struct Router: Sendable {
     /// How many slots take part.
     var slots: Int { rendezvous.slots }
 
+    /// What the kernel does for connections to the slots of a group; nil without kernel steering.
+    func program(for slots: [Int]) -> SteeringProgram? {
+        steeringHash.map { SteeringProgram($0, ipv6PrefixLength: ipv6PrefixLength, slots: slots) }
+    }
+
     /// From now on so many slots take part. Only clients of the slots that came or went move.
     mutating func resize(to count: Int) {
         rendezvous = Rendezvous(slots: count, weights: weights)
@@ -38,6 +46,11 @@ struct Router: Sendable {
     /// Peers without an address to hash take turns.
     mutating func route(_ peer: SocketAddress) -> Route {
         if let key = ClientKey(peer, ipv6PrefixLength: ipv6PrefixLength) {
+            if let steeringHash {
+                let hash = steeringHash.hash(SteeringHash.words(key))
+                let home = SteeringHash.choice(hash, among: 0..<slots) ?? 0
+                return Route(home: home, hash: UInt64(hash), reason: .address)
+            }
             let hash = hasher.hash(key.first, key.second)
             return Route(home: rendezvous.choice(for: hash) ?? 0, hash: hash, reason: .address)
         }
@@ -47,6 +60,9 @@ struct Router: Sendable {
 
     /// The best slot that `available` allows.
     func choice(for hash: UInt64, where available: (Int) -> Bool) -> Int? {
-        rendezvous.choice(for: hash, where: available)
+        guard steeringHash == nil else {
+            return SteeringHash.choice(UInt32(truncatingIfNeeded: hash), among: (0..<slots).lazy.filter(available))
+        }
+        return rendezvous.choice(for: hash, where: available)
     }
 }

@@ -34,6 +34,37 @@ extension Configuration {
         try validateLimits()
         try validateTimes()
         try routing.validate()
+        try validateSteering()
+    }
+
+    private func validateSteering() throws(StickyServerError) {
+        guard steering == .kernel else { return }
+        func check(_ isFine: Bool, _ reason: String) throws(StickyServerError) {
+            guard !isFine else { return }
+            throw StickyServerError(.invalidConfiguration, "steering is .kernel, but \(reason): choose .master")
+        }
+        #if !os(Linux)
+        try check(false, "this system's kernel cannot do that")
+        #endif
+        try check(
+            listeners.allSatisfy { $0.inheritedName == nil && $0.address.port != nil },
+            "a listener is no TCP address"
+        )
+        try check(
+            listeners.count <= MasterLoop.mostSteeredAddresses,
+            "listeners has \(listeners.count) addresses, and at most \(MasterLoop.mostSteeredAddresses) can be steered"
+        )
+        try check(!connectionLimits.isOn, "connectionLimits are set, which the master keeps")
+        try check(Set(routing.weights + [1]).count == 1, "routing.weights gives slots different shares")
+        try Self.checkSteered(slots: maxWorkers)
+    }
+
+    static func checkSteered(slots: Int) throws(StickyServerError) {
+        guard slots > Steering.mostSlots else { return }
+        throw StickyServerError(
+            .invalidConfiguration,
+            "steering is .kernel, which has room for \(Steering.mostSlots) slots, and not for \(slots): choose .master"
+        )
     }
 
     private func validateLimits() throws(StickyServerError) {

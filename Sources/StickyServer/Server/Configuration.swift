@@ -23,6 +23,9 @@ public struct Configuration: Sendable {
     /// How many connections the server has at most. Default: as many as descriptors allow.
     public var connectionLimits = ConnectionLimits()
 
+    /// Who brings a new connection to its slot. Default: ``Steering/master``.
+    public var steering = Steering.master
+
     /// How clients are assigned to slots.
     public var routing = RoutingConfiguration()
 

@@ -9,7 +9,7 @@ import Darwin
 /// Where a server listens.
 public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// What is bound.
-    public let address: SocketAddress
+    public private(set) var address: SocketAddress
     /// For an IPv6 wildcard: also takes IPv4 clients, whose addresses then count as IPv4. Default: true.
     public var dualStack = true
     /// Connections that the kernel holds before they are accepted (listen(2)); it caps the number at
@@ -39,7 +39,7 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     private var ownerPair: Owner?
-    let fallback: SocketAddress?
+    private(set) var fallback: SocketAddress?
     /// A listener that a service manager has opened, by its name.
     let inheritedName: String?
 
@@ -47,6 +47,14 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         self.address = address
         self.fallback = fallback
         self.inheritedName = inheritedName
+    }
+
+    /// The same options for exactly this address.
+    func at(_ address: SocketAddress) -> ListenAddress {
+        var copy = self
+        copy.address = address
+        copy.fallback = nil
+        return copy
     }
 
     /// A listening socket that a service manager hands over under this name (`FileDescriptorName=`,

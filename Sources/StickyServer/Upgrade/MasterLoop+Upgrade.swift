@@ -24,6 +24,12 @@ extension MasterLoop {
             publish(.upgradeAborted(reason: "the server is starting, stopping, reloading or upgrading"))
             return
         }
+        guard steering == nil else {
+            publish(
+                .upgradeAborted(reason: "kernel steering cannot be carried over: stop the server and start it again")
+            )
+            return
+        }
         guard let slot = activeSlots.first(where: { $0.isConnected && $0.successor == nil }) else {
             publish(.upgradeAborted(reason: "no worker serves"))
             return

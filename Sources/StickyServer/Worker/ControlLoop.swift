@@ -14,30 +14,32 @@ import Darwin
 /// Runs on a thread of its own, or is stepped by a ``ControlDriver``. It ends when the worker has drained: because the master said so, because the master
 /// is gone, or because the worker asked for it.
 package final class ControlLoop {
-    private let worker: Worker
-    private let handler: any ConnectionHandler
+    let worker: Worker
+    let handler: any ConnectionHandler
     private let onWelcome: () -> Void
-    private let configuration: Configuration
-    private let logger: Logger
-    private let clock = ContinuousClock()
+    let configuration: Configuration
+    let logger: Logger
+    let clock = ContinuousClock()
     private let receiver = FrameReceiver()
-    private var assembler: MessageAssembler
+    var assembler: MessageAssembler
     /// Messages that came before the handler had started.
-    private var early: [Envelope] = []
-    private var isReady = false
+    var early: [Envelope] = []
+    var isReady = false
     /// Whether the master is there. Without it ``controlDescriptor`` says nothing any more.
-    package private(set) var isConnected = true
+    package var isConnected = true
     /// Where receipts are counted; nil when the master takes frames.
-    private var tally: ReceiptTally?
+    var tally: ReceiptTally?
+    /// What this worker accepts by itself, with kernel steering.
+    var steered = SteeredAccept()
     /// The last frame brought one connection.
-    private var foundSingle = false
-    private var deadline: ContinuousClock.Instant?
-    private var recycling: RecyclingWatch?
-    private var nextShortageNotice: ContinuousClock.Instant
+    var foundSingle = false
+    var deadline: ContinuousClock.Instant?
+    var recycling: RecyclingWatch?
+    var nextShortageNotice: ContinuousClock.Instant
     /// A stuck process is ended by the kernel so long after its drain's deadline.
-    private static let stuckGrace: Duration = .seconds(3)
+    static let stuckGrace: Duration = .seconds(3)
     /// Without a master there is no end to wait for.
-    private static let orphanDeadline: Duration = .seconds(30)
+    static let orphanDeadline: Duration = .seconds(30)
 
     init(
         _ worker: Worker,
@@ -65,10 +67,13 @@ package final class ControlLoop {
                 let events = Int16(worker.hasOutbound ? POLLIN | POLLOUT : POLLIN)
                 set.append(pollfd(fd: controlDescriptor, events: events, revents: 0))
             }
+            let first = set.count
+            set += acceptDescriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             let timeout = timeout
             let count = set.withUnsafeMutableBufferPointer { poll($0.baseAddress, nfds_t($0.count), timeout) }
             guard count > 0 else { continue }
-            step(isWoken: set[0].revents != 0, hasFrames: set.count > 1 && set[1].revents != 0)
+            step(isWoken: set[0].revents != 0, hasFrames: first > 1 && set[1].revents != 0)
+            if set[first...].contains(where: { $0.revents != 0 }) { acceptConnections() }
         }
         logger.debug("worker ends", metadata: ["open": "\(worker.openConnections)"])
     }
@@ -84,6 +89,7 @@ package final class ControlLoop {
             if worker.takeReady() { becomeReady() }
             if worker.takeReplacementRequest() { retire() }
         }
+        if steered.pausedUntil != nil { steered.endPause(clock.now) }
         recycle()
         reportEnded()
         if hasFrames { receiveFrames() }
@@ -94,6 +100,11 @@ package final class ControlLoop {
     package var wakeDescriptor: CInt { worker.wakePipe.readEnd.number }
     /// Becomes readable when frames come, and writable when those that wait can go.
     package var controlDescriptor: CInt { worker.control.descriptor.number }
+    /// Become readable when there are connections to accept; with kernel steering alone, and not while that makes no
+    /// sense.
+    package var acceptDescriptors: [CInt] { steered.descriptors }
+    /// Called before the descriptors close. The master has them too, so an epoll set would not forget them by itself.
+    package var willStopAccepting: (() -> Void)?
     /// Whether frames wait until ``controlDescriptor`` is writable.
     package var hasOutbound: Bool { isConnected && worker.hasOutbound }
     /// Whether the worker has drained or its deadline has passed.
@@ -103,6 +114,9 @@ package final class ControlLoop {
     }
     /// Milliseconds until there is something to do without a descriptor; -1 for never (poll(2)).
     package var timeout: CInt {
+        if let until = steered.pausedUntil {
+            return CInt(clamping: Int(((until - clock.now) / .milliseconds(1)).rounded(.up)) + 1)
+        }
         guard let deadline else { return recycling == nil ? -1 : 1000 }
         return CInt(clamping: Int(((deadline - clock.now) / .milliseconds(1)).rounded(.up)) + 1)
     }
@@ -154,8 +168,12 @@ package final class ControlLoop {
             if let message = try assembler.add(payload) { deliver(message) }
         case .drain:
             let order = try DrainOrder(from: &payload)
-            // The count says whether a successor serves the slot.
-            beginDrain(header.count == 1 ? .replaced : .stopping, within: order.time, spread: order.spread)
+            beginDrain(
+                header.count == Frame.DrainKind.stopping.rawValue ? .stopping : .replaced,
+                within: order.time,
+                spread: order.spread,
+                takesBacklog: header.count != Frame.DrainKind.replaced.rawValue
+            )
         case .welcome:
             onWelcome()
         case .ping:
@@ -169,80 +187,10 @@ package final class ControlLoop {
             if var files = consume connections, let file = files.popFirst() {
                 tally = ReceiptTally(mapping: OwnedDescriptor(owning: file.relinquish()))
             }
+        case .listeners:
+            if let files = consume connections { try addListeners(header.count, payload, files) }
         case .ready, .receipt, .messageToMaster, .rehome, .pong, .crashed, .retire, .refuse, .closed:
             throw .unknownKind(header.kind.rawValue)
-        }
-    }
-
-    /// The receipt goes out before the handler sees a socket: from then on a byte may have been read from it, and no
-    /// other process must be given the connection.
-    private func addConnections(
-        _ count: Int,
-        _ payload: FrameReader,
-        _ connections: consuming NonCopyableQueue<OwnedConnection>
-    ) throws(FrameError) {
-        guard connections.count == count else {
-            throw .wrongDescriptorCount(expected: count, got: connections.count)
-        }
-        recycling?.accepted += count
-        foundSingle = count == 1
-        sendReceipt(count)
-        var reader = payload
-        while let connection = connections.popFirst() {
-            let entry = try ConnectionEntry(from: &reader)
-            sticky_crash_note_descriptor(connection.number)
-            handler.addConnection(
-                PausedSocket(
-                    connection: connection,
-                    peer: entry.peer,
-                    local: entry.local,
-                    listener: entry.listener,
-                    reason: entry.reason,
-                    prelude: entry.prelude,
-                    hops: entry.hops,
-                    lease: worker.makeLease(entry.tag)
-                )
-            )
-        }
-    }
-
-    /// This process can have no more descriptors. The master still has its copies and finds them another place.
-    private func refuseConnections(_ count: Int) {
-        let now = clock.now
-        if now >= nextShortageNotice {
-            nextShortageNotice = now + .seconds(1)
-            logger.warning(
-                "out of descriptors: connections go back to the master",
-                metadata: ["count": "\(count)", "open": "\(worker.openConnections)"]
-            )
-        }
-        // From here on receipts are frames too: both name only counts, so their order must be kept.
-        tally = nil
-        worker.post(Frame.plain(.refuse, count: count))
-    }
-
-    /// Receipts and refusals name only a count, so their order is that of the frames: what does not fit now goes
-    /// behind whatever waits, and nothing overtakes it.
-    private func sendReceipt(_ count: Int) {
-        guard tally == nil else {
-            tally?.add(count)
-            return
-        }
-        let frame = Frame.plain(.receipt, count: count)
-        guard !worker.hasOutbound else { return worker.post(frame) }
-        switch worker.control.send(frame) {
-        case .done: break
-        case .full, .busy: worker.post(frame)
-        case .lost: loseMaster()
-        }
-    }
-
-    /// Tells the master which counted connections have ended, many in one frame when many end.
-    private func reportEnded() {
-        var tags = worker.takeEnded()[...]
-        while !tags.isEmpty, isConnected {
-            worker.post(Frame.closed(tags.prefix(ConnectionTag.mostInFrame)))
-            tags = tags.dropFirst(ConnectionTag.mostInFrame)
         }
     }
 
@@ -276,38 +224,5 @@ package final class ControlLoop {
         worker.post(Frame.plain(.ready))
         for envelope in early { pass(envelope) }
         early = []
-    }
-
-    // MARK: - The end
-
-    /// The worker wants to be replaced. It serves on until a successor is ready and the master says so.
-    private func retire() {
-        if isConnected { worker.post(Frame.plain(.retire)) } else { beginDrain(.masterGone, within: .zero) }
-    }
-
-    private func recycle() {
-        guard isReady, deadline == nil, let limit = recycling?.reached(now: clock.now) else { return }
-        logger.info("this worker is due for recycling", metadata: ["limit": "\(limit)"])
-        worker.requestReplacement()
-    }
-
-    private func loseMaster() {
-        guard isConnected else { return }
-        isConnected = false
-        logger.notice("the master is gone; this worker finishes and ends")
-        beginDrain(.masterGone, within: configuration.drainDeadline ?? Self.orphanDeadline)
-    }
-
-    private func beginDrain(_ reason: DrainRequest.Reason, within time: Duration, spread: Duration = .zero) {
-        let end = clock.now + time
-        if let deadline {
-            self.deadline = min(deadline, end)
-            return
-        }
-        deadline = end
-        worker.markDraining()
-        let seconds = ((time + Self.stuckGrace) / .seconds(1)).rounded(.up)
-        sticky_exit_after(CUnsignedInt(max(1, min(seconds, 1e9))))
-        handler.drain(DrainRequest(reason: reason, deadline: end, spread: min(spread, time / 2)))
     }
 }
