@@ -182,6 +182,20 @@ class StickySchedule(Sticky):
     variant = ("--transport", "lean", "--own-key-schedule")
 
 
+class StickyKernel(Sticky):
+    """Without a master in the way of connections."""
+
+    name = "sticky-kernel"
+    variant = ("--steering", "kernel")
+
+
+class StickyKernelSchedule(Sticky):
+    """Both levers that are off by default."""
+
+    name = "sticky-kernel-schedule"
+    variant = ("--steering", "kernel", "--own-key-schedule")
+
+
 class StickyHummingbird(Sticky):
     """The application that `nginx+hummingbird` has behind it, on sticky workers."""
 
@@ -364,5 +378,5 @@ class BareTCP(Peer):
         self.port = int(line[1])
 
 
-KNOWN = {peer.name: peer for peer in (Sticky, StickyStock, StickyLean, StickySchedule, StickyHummingbird, Nginx, NginxAgain, NginxTuned, HAProxy, Hitch,
+KNOWN = {peer.name: peer for peer in (Sticky, StickyStock, StickyLean, StickySchedule, StickyKernel, StickyKernelSchedule, StickyHummingbird, Nginx, NginxAgain, NginxTuned, HAProxy, Hitch,
                                       NginxHummingbird, NodeSticky)}
