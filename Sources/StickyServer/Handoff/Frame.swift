@@ -69,19 +69,11 @@ enum Frame {
         return writer.bytes
     }
 
-    /// Why a worker drains: the count of the order.
-    enum DrainKind: Int {
-        case stopping = 0
-        /// A successor serves the slot, and has its backlog with kernel steering.
-        case replaced = 1
-        /// The slot is taken away; with kernel steering its backlog is nobody else's.
-        case removed = 2
-    }
-
-    /// The order to drain.
-    static func drain(_ order: DrainOrder, _ kind: DrainKind) -> [UInt8] {
+    /// The order to drain. Its count is 1 when somebody else serves its clients, and has the backlog of its listeners with
+    /// kernel steering; and 0 when the server stops.
+    static func drain(_ order: DrainOrder, hasSuccessor: Bool) -> [UInt8] {
         var writer = FrameWriter()
-        begin(.drain, count: kind.rawValue, in: &writer)
+        begin(.drain, count: hasSuccessor ? 1 : 0, in: &writer)
         order.write(to: &writer)
         finish(&writer)
         return writer.bytes

@@ -56,7 +56,7 @@ extension MasterLoop {
         publish(.workerReady(slot: slot.number, generation: successor.generation, pid: Int(successor.pid)))
         publish(.workerReplaced(slot: slot.number, generation: successor.generation, pid: Int(successor.pid)))
         logger.info("worker replaced", metadata: ["slot": "\(slot.number)", "pid": "\(successor.pid)"])
-        if let previous { startDrain(previous, .replaced) }
+        if let previous { startDrain(previous, hasSuccessor: true) }
         limitGenerations(slot)
         upgradeProbeReady(in: slot.number)
         advance(reload.succeeded(slot: slot.number))
@@ -93,7 +93,7 @@ extension MasterLoop {
     }
 
     /// Tells a process to finish what it has.
-    func startDrain(_ process: WorkerProcess, _ kind: Frame.DrainKind) {
+    func startDrain(_ process: WorkerProcess, hasSuccessor: Bool) {
         if let deadline = configuration.drainDeadline {
             let limit = clock.now + deadline + Self.killGrace
             process.killAt = process.killAt.map { min($0, limit) } ?? limit
@@ -101,9 +101,9 @@ extension MasterLoop {
         process.isDraining = true
         guard process.control != nil else { return }
         // The server's end frees everybody at once: there is no successor to be spared.
-        let spread = kind == .stopping ? .zero : configuration.drainSpread
+        let spread = hasSuccessor ? configuration.drainSpread : .zero
         let order = DrainOrder(within: configuration.drainDeadline, spread: spread)
-        process.outbound.append(Frame.drain(order, kind))
+        process.outbound.append(Frame.drain(order, hasSuccessor: hasSuccessor))
         if case .lost = process.flushOutbound() { endControl(process) }
     }
 }

@@ -39,13 +39,11 @@ extension MasterLoop {
         let removed = slots[count..<slotTarget]
         slotTarget = count
         router.resize(to: min(router.slots, count))
-        // Before the workers look for the last time.
-        updateSteering()
         for slot in removed {
             slot.state.remove()
             for process in [slot.process, slot.successor?.process].compactMap({ $0 }) {
                 process.isRetired = true
-                startDrain(process, .removed)
+                startDrain(process, hasSuccessor: true)
             }
             slot.process = nil
             slot.successor = nil

@@ -6,6 +6,10 @@ extension MasterLoop {
     /// The frame that brings a worker its listeners has room for so many.
     static let mostSteeredAddresses = ControlSocket.maximumDescriptors
 
+    /// The listeners that the master accepts from: with kernel steering those of slots that were taken away, where a
+    /// handshake that was under way then may still end.
+    var acceptedHere: [Listener] { steering?.listeners(from: slotTarget) ?? listeners }
+
     func updateSteering() {
         guard let steering, stop == nil else { return }
         for slot in activeSlots {

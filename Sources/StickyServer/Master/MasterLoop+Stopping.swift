@@ -11,8 +11,8 @@ extension MasterLoop {
             return
         }
         // What the backlog holds has been accepted as far as its clients know.
-        if hasServed, steering == nil {
-            for listener in listeners { acceptConnections(listener, atMost: configuration.limits.held) }
+        if hasServed {
+            for listener in acceptedHere { acceptConnections(listener, atMost: configuration.limits.held) }
         }
         flushSlots()
         for listener in listeners { listener.removeFile() }
@@ -25,7 +25,7 @@ extension MasterLoop {
             slot.state.stop()
             while let held = slot.waiting.popFirst() { drop(held, slot: slot.number, reason: .stopping) }
         }
-        for process in processes { startDrain(process, .stopping) }
+        for process in processes { startDrain(process, hasSuccessor: false) }
     }
 
     func fail(_ error: StickyServerError) {

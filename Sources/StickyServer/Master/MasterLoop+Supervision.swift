@@ -150,7 +150,7 @@ extension MasterLoop {
         if configuration.respawn == .always {
             if slot.successor == nil { startSuccessor(slot) }
         } else {
-            startDrain(process, .stopping)
+            startDrain(process, hasSuccessor: false)
         }
     }
 

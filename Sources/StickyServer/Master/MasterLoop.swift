@@ -57,6 +57,7 @@ final class MasterLoop {
     var nextSweep: ContinuousClock.Instant
     private var pollSet: [pollfd] = []
     private var pollTargets: [PollTarget] = []
+    private var polled: [Listener] = []
 
     private enum PollTarget {
         case wake
@@ -152,7 +153,7 @@ final class MasterLoop {
             let hold = isSteady ? pacing.hold : 0
             let timeout = hold > 0 ? min(hold, pollTimeout(now)) : pollTimeout(now)
             // The listeners are the last.
-            let watched = hold > 0 ? pollSet.count - listeners.count : pollSet.count
+            let watched = hold > 0 ? pollSet.count - polled.count : pollSet.count
             let count = pollSet.withUnsafeMutableBufferPointer { buffer in
                 poll(buffer.baseAddress, nfds_t(watched), timeout)
             }
@@ -162,7 +163,7 @@ final class MasterLoop {
                 // EINTR: a signal came; its byte waits in the wake pipe.
                 isSteady = false
             } else if hold > 0 {
-                acceptConnections(listeners)
+                acceptConnections(polled)
                 handOn()
             }
         }
@@ -189,9 +190,8 @@ final class MasterLoop {
                 watch(watchNumber, .exit(process))
             }
         }
-        if acceptPause == nil, hasServed, steering == nil {
-            for listener in listeners { watch(listener.descriptor.number, .listener(listener)) }
-        }
+        polled = acceptPause == nil && hasServed ? acceptedHere : []
+        for listener in polled { watch(listener.descriptor.number, .listener(listener)) }
     }
 
     private func watch(_ number: CInt, _ target: PollTarget, events: CInt = POLLIN) {

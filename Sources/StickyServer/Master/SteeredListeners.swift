@@ -42,6 +42,11 @@ final class SteeredListeners {
         groups.compactMap { slot < $0.listeners.count ? $0.listeners[slot] : nil }
     }
 
+    /// Those of all slots from this one on.
+    func listeners(from slot: Int) -> [Listener] {
+        groups.flatMap { $0.listeners.dropFirst(slot) }
+    }
+
     func grow(to slots: Int) throws(StickyServerError) {
         for index in groups.indices {
             while groups[index].listeners.count < slots {

@@ -24,8 +24,7 @@ extension ControlLoop {
     func beginDrain(
         _ reason: DrainRequest.Reason,
         within time: Duration,
-        spread: Duration = .zero,
-        takesBacklog: Bool = true
+        spread: Duration = .zero
     ) {
         let end = clock.now + time
         if let deadline {
@@ -33,7 +32,7 @@ extension ControlLoop {
             return
         }
         deadline = end
-        if takesBacklog { acceptConnections(all: true) }
+        if reason != .replaced { acceptConnections(all: true) }
         willStopAccepting?()
         steered.close()
         worker.markDraining()

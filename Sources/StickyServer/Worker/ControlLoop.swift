@@ -71,7 +71,11 @@ package final class ControlLoop {
             set += acceptDescriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             let timeout = timeout
             let count = set.withUnsafeMutableBufferPointer { poll($0.baseAddress, nfds_t($0.count), timeout) }
-            guard count > 0 else { continue }
+            guard count > 0 else {
+                // A time is up, or a signal came.
+                step(isWoken: false, hasFrames: false)
+                continue
+            }
             step(isWoken: set[0].revents != 0, hasFrames: first > 1 && set[1].revents != 0)
             if set[first...].contains(where: { $0.revents != 0 }) { acceptConnections() }
         }
@@ -115,10 +119,15 @@ package final class ControlLoop {
     /// Milliseconds until there is something to do without a descriptor; -1 for never (poll(2)).
     package var timeout: CInt {
         if let until = steered.pausedUntil {
-            return CInt(clamping: Int(((until - clock.now) / .milliseconds(1)).rounded(.up)) + 1)
+            return milliseconds(to: until)
         }
         guard let deadline else { return recycling == nil ? -1 : 1000 }
-        return CInt(clamping: Int(((deadline - clock.now) / .milliseconds(1)).rounded(.up)) + 1)
+        return milliseconds(to: deadline)
+    }
+
+    /// For poll(2), to which less than 0 means for ever.
+    private func milliseconds(to time: ContinuousClock.Instant) -> CInt {
+        CInt(clamping: max(0, Int(((time - clock.now) / .milliseconds(1)).rounded(.up)) + 1))
     }
 
     // MARK: - Frames
@@ -168,12 +177,8 @@ package final class ControlLoop {
             if let message = try assembler.add(payload) { deliver(message) }
         case .drain:
             let order = try DrainOrder(from: &payload)
-            beginDrain(
-                header.count == Frame.DrainKind.stopping.rawValue ? .stopping : .replaced,
-                within: order.time,
-                spread: order.spread,
-                takesBacklog: header.count != Frame.DrainKind.replaced.rawValue
-            )
+            // The count says whether somebody else serves from now on.
+            beginDrain(header.count == 1 ? .replaced : .stopping, within: order.time, spread: order.spread)
         case .welcome:
             onWelcome()
         case .ping:

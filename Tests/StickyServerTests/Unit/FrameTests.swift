@@ -42,11 +42,11 @@ struct FrameTests {
         ]
     )
     func drain(_ time: Duration?, _ expected: Duration) throws {
-        for (kind, spread) in [(Frame.DrainKind.stopping, Duration.zero), (.replaced, .seconds(7)), (.removed, .zero)] {
+        for (hasSuccessor, spread) in [(false, Duration.zero), (true, .seconds(7))] {
             let frame = try ParsedFrame(
-                Frame.drain(DrainOrder(within: time, spread: spread), kind)
+                Frame.drain(DrainOrder(within: time, spread: spread), hasSuccessor: hasSuccessor)
             )
-            #expect(frame.kind == .drain && frame.count == kind.rawValue)
+            #expect(frame.kind == .drain && frame.count == (hasSuccessor ? 1 : 0))
             let order = try withReader(frame.payload) { reader throws(FrameError) in try DrainOrder(from: &reader) }
             #expect(order.time == expected && order.spread == spread)
         }
