@@ -128,7 +128,6 @@ extension MasterLoop {
     func endControl(_ process: WorkerProcess) {
         guard process.control != nil else { return }
         process.closeControl()
-        forgetConnections(of: process)
         process.watchExit()
         if process.killAt == nil { process.killAt = clock.now + Self.exitGrace }
         takeBack(process)
@@ -138,7 +137,6 @@ extension MasterLoop {
     /// The crash notice: the process serves nobody any more, but may write its backtrace for a while.
     func crashed(_ process: WorkerProcess, signal: CInt) {
         process.crashSignal = signal
-        forgetConnections(of: process)
         process.killAt = clock.now + configuration.crashReportLimit
         lost(process, end: WorkerEnd(code: nil, signal: Int(signal)))
     }
@@ -165,7 +163,6 @@ extension MasterLoop {
             // Its last frames, of which receipts matter: what they name must not be served twice.
             receiveFrames(process)
             process.closeControl()
-            forgetConnections(of: process)
         }
         guard let index = processes.firstIndex(where: { $0 === process }) else { return }
         processes.remove(at: index)
@@ -237,10 +234,12 @@ extension MasterLoop {
         }
     }
 
-    /// Puts the sockets that a process has not receipted in front of its slot's queue, in their old order.
+    /// A process that serves nobody any more: puts the sockets that it has not receipted in front of its slot's queue, in their old order.
     @discardableResult
     private func takeBack(_ process: WorkerProcess) -> Int {
+        // What it has receipted was its own, and ended with it.
         takeReceipts(of: process)
+        forgetConnections(of: process)
         let slot = slots[process.slot]
         var count = 0
         while let held = process.ledger.takeBack() {

@@ -117,6 +117,22 @@ struct LimitTests {
         #expect(try await server.stop() == 0)
     }
 
+    @Test("Connections of workers that end before the master has looked at their receipts are not counted for ever")
+    func suddenEnd() async throws {
+        let server = try await FixtureServer([
+            "workers=1", "limit-total=3", "backoff=1", "backoff-max=2", "patience=20000",
+        ])
+        for round in 1...8 {
+            let client = try server.connect()
+            try client.send("exit 3")
+            try await server.event("ready", "generation=\(round + 1)")
+        }
+        try await isServedSoon(server, from: "127.0.0.1")
+        let clients = try await open(3, server, from: "127.0.0.1")
+        #expect(try await clients[2].ask("echo here") == "here")
+        #expect(try await server.stop() == 0)
+    }
+
     @Test("The counts outlive a reload and an upgrade")
     func upgrade() async throws {
         let server = try await FixtureServer(["workers=2", "limit-total=2", "drain=20000"])
