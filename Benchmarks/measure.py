@@ -52,7 +52,7 @@ USUAL = "full,resume,full-rsa,full-1.2,resume-1.2,keepalive,bulk,idle"
 
 
 def start(options, kind, leaf, directory):
-    return kind(leaf, directory, options.server_core, options.fifo)
+    return kind(leaf, directory, options.server_core)
 
 
 class Client:
@@ -63,8 +63,6 @@ class Client:
 
         def settle():
             os.sched_setaffinity(0, {options.client_core})
-            if options.fifo:
-                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=settle)
@@ -84,7 +82,9 @@ class Client:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        if failure:
+            self.process.kill()
         if self.process.poll() is None:
             try:
                 self.process.communicate("\n", timeout=10)
@@ -114,21 +114,24 @@ def check(case, result):
         raise RuntimeError(f"only {result['resumed']} of {result['operations']} sessions were resumed")
 
 
-def measure(options, case, peer):
+def measure(options, case, peer, guard):
     """CPU (or latency) of one peer in one case; raises RuntimeError when it cannot be measured."""
     more = [] if case.latency else ["--duration", options.seconds]
     if case.latency:
         more = ["--duration", max(options.seconds, 2)]
     with Client(options, case, peer.port, *more) as client:
         client.ready()
-        all_before, before = busy(options.server_core, options.client_core), peer.cpu()
-        result = client.go()
-        after, all_after = peer.cpu(), busy(options.server_core, options.client_core)
+        processes, all_before = peer.processes(), busy(options.server_core, options.client_core)
+        with guard.raised([client.process.pid, *processes], 20 + 3 * float(more[-1])):
+            before = peer.cpu(processes)
+            result = client.go()
+            after = peer.cpu(processes)
+        all_after = busy(options.server_core, options.client_core)
+        if peer.processes() != processes:
+            raise RuntimeError("the peer's processes changed during the measurement")
     if not result:
         raise RuntimeError("the client gave no result")
     check(case, result)
-    if before.keys() != after.keys():
-        raise RuntimeError("the peer's processes changed during the measurement")
     spent = sum(after.values()) - sum(before.values())
     if case.latency:
         value = result[case.latency]["p50"]
@@ -154,7 +157,7 @@ def measure_idle(options, case, kind, directory):
         peer.stop()
 
 
-def measure_limit(options, case, tcp):
+def measure_limit(options, case, tcp, guard):
     """The in-memory half on libssl plus the bare TCP half, one after the other on the server's core."""
     memory = 0
     if case.limit != "none":
@@ -164,5 +167,5 @@ def measure_limit(options, case, tcp):
                               text=True)
         memory = float(done.stdout) / (peers.BULK if case.per_byte else 1000)
     mode = case.client.split()[1].replace("resume", "full")
-    network = measure(options, dataclasses.replace(case, client=f"--mode {mode} --tls off"), tcp)
+    network = measure(options, dataclasses.replace(case, client=f"--mode {mode} --tls off"), tcp, guard)
     return {**network, "value": memory + network["value"], "memory": memory, "network": network["value"]}

@@ -36,8 +36,8 @@ class Peer:
     cases = None  # names of the cases that it can serve; None: all
     wait = 20  # seconds for the start
 
-    def __init__(self, leaf, directory, core, fifo=False):
-        self.leaf, self.core, self.fifo = leaf, core, fifo  # leaf: "ecdsa", "rsa", or "plain" for no TLS
+    def __init__(self, leaf, directory, core):
+        self.leaf, self.core = leaf, core  # leaf: "ecdsa", "rsa", or "plain" for no TLS
         self.directory = pathlib.Path(directory) / f"{self.name}-{leaf}-{time.monotonic_ns()}"
         self.directory.mkdir()
         self.certificate, self.key = CERTS / f"localhost-{leaf}.pem", CERTS / f"localhost-{leaf}-key.pem"
@@ -65,8 +65,6 @@ class Peer:
     def spawn(self, *command, **options):
         def settle():
             os.sched_setaffinity(0, {self.core})
-            if self.fifo:
-                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
         process = subprocess.Popen([str(part) for part in command], preexec_fn=settle, stdin=subprocess.DEVNULL,
                                    stderr=self.log, cwd=self.directory, **{"stdout": self.log, **options})
@@ -115,10 +113,11 @@ class Peer:
             found += children.get(pid, [])
         return found
 
-    def cpu(self):
+    @staticmethod
+    def cpu(pids):
         """Nanoseconds of CPU for each process so far, user and system, threads that have ended included."""
         # The CPU clock of a process, as clock_getcpuclockid(3) makes it: exact, where /proc shows ticks.
-        return {pid: time.clock_gettime_ns((~pid << 3) | 2) for pid in self.processes()}
+        return {pid: time.clock_gettime_ns((~pid << 3) | 2) for pid in pids}
 
     def memory(self):
         """Bytes of memory; pages that processes share are split between them."""

@@ -16,6 +16,7 @@ import tempfile
 
 import peers
 from measure import BUILD, CASES, LIBSSL, RAW, USUAL, measure, measure_idle, measure_limit, start
+from realtime import Guard, NoGuard
 from report import machine, strangers, summarize, table
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -65,7 +66,7 @@ def start_all(options, cases, directory, running):
     return kinds
 
 
-def rounds(options, cases, directory):
+def rounds(options, cases, directory, guard):
     """values[case][peer] is a list with one measurement a round, or FAILED."""
     values = {name: {} for name in cases}
     running, tcp = {}, None
@@ -84,11 +85,11 @@ def rounds(options, cases, directory):
                 for peer in order:
                     try:
                         if peer == "limit":
-                            one = measure_limit(options, case, tcp)
+                            one = measure_limit(options, case, tcp, guard)
                         elif name == "idle":
                             one = measure_idle(options, case, kinds[peer], directory)
                         else:
-                            one = measure(options, case, running[peer, case.leaf])
+                            one = measure(options, case, running[peer, case.leaf], guard)
                     except (RuntimeError, peers.CannotStart, OSError) as error:
                         say(f"round {number}: {peer}, {name}: {error}")
                         one = FAILED
@@ -147,8 +148,14 @@ def main():
     if any(name.startswith("sticky") for name in options.peers):
         peers.Sticky.binary = os.path.abspath(options.sticky) if options.sticky else build_sticky(options.no_build)
 
-    with tempfile.TemporaryDirectory(prefix="sticky-bench-") as directory:
-        values = rounds(options, cases, directory)
+    # From here on this process stays away from the servers' core, and so do its looks into /proc.
+    os.sched_setaffinity(0, {options.client_core})
+    guard = Guard(options.client_core) if options.fifo else NoGuard()
+    try:
+        with tempfile.TemporaryDirectory(prefix="sticky-bench-") as directory:
+            values = rounds(options, cases, directory, guard)
+    finally:
+        guard.end()
     summary = summarize(values, options.base)
     print(table(cases, summary, options.base))
     others = strangers(values)
