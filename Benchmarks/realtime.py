@@ -24,10 +24,11 @@ def threads(pid):
         return []
 
 
-def make_ordinary(tids):
+def make_ordinary(tids, policies=()):
+    """To what they were before, or to SCHED_OTHER."""
     for tid in tids:
         with contextlib.suppress(ProcessLookupError):
-            os.sched_setscheduler(tid, os.SCHED_OTHER, os.sched_param(0))
+            os.sched_setscheduler(tid, dict(policies).get(tid, os.SCHED_OTHER), os.sched_param(0))
 
 
 class Guard:
@@ -55,14 +56,16 @@ class Guard:
     def raised(self, pids, seconds):
         """Real-time priority for all threads of these processes, for at most so many seconds."""
         tids = [tid for pid in pids for tid in threads(pid)]
+        policies = {}
         self.tell(f"watch {seconds} {' '.join(map(str, pids))} : {' '.join(map(str, tids))}")
         try:
             for tid in tids:
                 with contextlib.suppress(ProcessLookupError):
+                    policies[tid] = os.sched_getscheduler(tid)
                     os.sched_setscheduler(tid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
             yield
         finally:
-            make_ordinary(tids)
+            make_ordinary(tids, policies)
             self.tell("rest")
 
     def end(self):
