@@ -145,14 +145,14 @@ def held(options, port, count):
 
 
 def measure_idle(options, case, kind, directory, guard):
-    """A new server each time, because memory that once was used does not come back."""
+    """A new server each time, because memory that once was used does not come back: what the first connections had
+    would serve those that are measured, so they stay open."""
     peer = start(options, kind, case.leaf, directory)
     try:
         with held(options, peer.port, 64):
-            pass
-        before = peer.memory()
-        with held(options, peer.port, options.idle):
-            after = peer.memory()
+            before = peer.memory()
+            with held(options, peer.port, options.idle):
+                after = peer.memory()
         return {"value": (after - before) / options.idle / 1024}
     finally:
         peer.stop()

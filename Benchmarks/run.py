@@ -150,7 +150,8 @@ def parse():
 
 def main():
     options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped then too
+    for fatal in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(fatal, lambda *_: sys.exit(143))  # so that the servers are stopped then too
     cases = {name: CASES[name] for name in options.cases.split(",")}
     if options.libssl_client:
         for name, case in cases.items():
