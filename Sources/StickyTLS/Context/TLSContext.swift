@@ -90,7 +90,9 @@ public final class TLSContext: Sendable {
     func take(_ value: [UInt8], sharedAs name: String, isFirst: Bool = false) {
         if name == TicketKeyRotation.shareName, case .master = configuration.ticketKeys {
             useTicketKeys(encoded: value)
-        } else if name == TLSFileShare.shareName, let files = TLSFileShare.decode(value) {
+        } else if name == TLSFileShare.shareName,
+            let files = TLSFileShare.decode(value, ticketKeyFiles: configuration.ticketKeyFiles)
+        {
             let before = state.withLock { state in
                 defer { state.files.shared = files }
                 return state.files.shared
