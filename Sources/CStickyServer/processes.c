@@ -23,7 +23,7 @@ extern char **environ;
 
 #define CONTROL_DESCRIPTOR 3
 
-int sticky_spawn(int32_t *pid, const char *path, char *const argv[], char *const envp[], int control) {
+int sticky_spawn(int32_t *pid, const char *path, char *const argv[], char *const envp[], int control, int policy) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -41,7 +41,10 @@ int sticky_spawn(int32_t *pid, const char *path, char *const argv[], char *const
     error = posix_spawn_file_actions_adddup2(&actions, control, CONTROL_DESCRIPTOR);
 #ifdef __linux__
     if (!error) error = posix_spawn_file_actions_addclosefrom_np(&actions, CONTROL_DESCRIPTOR + 1);
+    if (policy >= 0) flags |= POSIX_SPAWN_SETSCHEDULER;
+    if (!error && policy >= 0) error = posix_spawnattr_setschedpolicy(&attributes, policy);
 #else
+    (void)policy;
     flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
     for (int i = 0; !error && i <= 2; i++) error = posix_spawn_file_actions_addinherit_np(&actions, i);
 #endif

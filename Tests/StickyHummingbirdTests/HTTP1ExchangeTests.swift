@@ -1,6 +1,7 @@
 #if Hummingbird && os(Linux)
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 import StickyNIO
 @testable import StickyHummingbird
@@ -30,9 +31,14 @@ struct HTTP1ExchangeTests {
     private func withPlace(_ body: (Place) async throws -> Void) async throws {
         let loop = try StickyEventLoop()
         let channel = QuietChannel(loop)
-        let exchange = HTTP1Exchange(channel)
+        let exchange = try await loop.submit {
+            let connection = HTTP1ConnectionHandler(HTTPOptions())
+            let exchange = HTTP1Exchange(channel, connection)
+            try channel.pipeline.syncOperations.addHandler(connection)
+            try channel.pipeline.syncOperations.addHandler(exchange)
+            return exchange
+        }.get()
         do {
-            try await loop.submit { try channel.pipeline.syncOperations.addHandler(exchange) }.get()
             try await body(Place(loop: loop, channel: channel, exchange: exchange))
             try await loop.submit { channel.removeHandlers(pipeline: channel.pipeline) }.get()
         } catch {
@@ -42,13 +48,15 @@ struct HTTP1ExchangeTests {
         try await loop.shutdownGracefully()
     }
 
-    private static let head = HTTPRequestPart.head(
-        HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: "/")
+    private static let head = HTTPServerRequestPart.head(
+        HTTPRequestHead(version: .http1_1, method: .GET, uri: "/", headers: ["host": "localhost"])
     )
     private static let answer = HTTPResponsePart.head(HTTPResponse(status: .ok))
     private static let body = HTTPResponsePart.body(ByteBuffer(string: "hello"))
+    private static let headText = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    private static let text = headText + "5\r\nhello\r\n0\r\n\r\n"
 
-    @Test("sends an answer with one flush")
+    @Test("sends an answer with one write and one flush")
     func oneFlush() async throws {
         try await withPlace { place in
             try await place.serving { exchange in
@@ -56,8 +64,9 @@ struct HTTP1ExchangeTests {
             }.value
             // What was put off for later has had its turn.
             try await place.on { _ in }
-            let (written, flushes) = try await place.on { ($0.written.count, $0.flushes) }
-            #expect(written == 3)
+            let (text, written, flushes) = try await place.on { ($0.text, $0.written.count, $0.flushes) }
+            #expect(text == Self.text)
+            #expect(written == 1)
             #expect(flushes == 1)
         }
     }
@@ -76,7 +85,7 @@ struct HTTP1ExchangeTests {
     func elsewhere() async throws {
         try await withPlace { place in
             for part in [Self.answer, Self.body, .end(nil)] { try await place.exchange.write(part, of: 0) }
-            #expect(try await place.on { $0.written.count } == 3)
+            #expect(try await place.on { $0.text } == Self.text)
         }
     }
 
@@ -87,23 +96,29 @@ struct HTTP1ExchangeTests {
             try await place.exchange.write(.end(nil), of: 0)
             await #expect(throws: ChannelError.self) { try await place.exchange.write(Self.body, of: 0) }
             try await place.exchange.write(Self.answer, of: 1)
-            #expect(try await place.on { $0.written.count } == 3)
+            try await eventually(within: 10, "the next answer is sent") {
+                try await place.on { $0.text } == Self.headText + "0\r\n\r\n" + Self.headText
+            }
         }
     }
 
     @Test("lets a writer wait until the client takes more", arguments: [true, false])
     func backPressure(_ isServing: Bool) async throws {
         try await withPlace { place in
+            try await place.exchange.write(Self.answer, of: 0)
+            try await eventually(within: 10, "it is flushed") { try await place.on { $0.flushes } == 1 }
             try await place.on { $0.becomeWritable(false) }
             let work: @Sendable (HTTP1Exchange) async throws -> Void = { try await $0.write(Self.body, of: 0) }
             let writer = isServing ? place.serving(work) : Task { try await work(place.exchange) }
             for _ in 0..<100 {
                 await Task.yield()
-                #expect(try await place.on { $0.written.isEmpty })
+                #expect(try await place.on { $0.text } == Self.headText)
             }
             try await place.on { $0.becomeWritable(true) }
             try await writer.value
-            #expect(try await place.on { $0.written.count } == 1)
+            try await eventually(within: 10, "it is sent") {
+                try await place.on { $0.text } == Self.headText + "5\r\nhello\r\n"
+            }
         }
     }
 
@@ -177,7 +192,7 @@ struct HTTP1ExchangeTests {
     @Test("hands a request with a body over, and all that comes after it")
     func handingOver() async throws {
         final class Behind: ChannelInboundHandler, @unchecked Sendable {
-            typealias InboundIn = HTTPRequestPart
+            typealias InboundIn = HTTPServerRequestPart
             var parts = 0
             var hasEnded = false
             func channelRead(context: ChannelHandlerContext, data: NIOAny) { parts += 1 }

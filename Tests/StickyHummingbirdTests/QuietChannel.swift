@@ -1,6 +1,6 @@
 #if Hummingbird
 import NIOCore
-import NIOHTTPTypes
+import NIOHTTP1
 
 /// A channel without a socket that notes what is written. Everything but making it happens on its loop.
 final class QuietChannel: Channel, ChannelCore, @unchecked Sendable {
@@ -9,7 +9,7 @@ final class QuietChannel: Channel, ChannelCore, @unchecked Sendable {
     let closeFuture: EventLoopFuture<Void>
     private var madePipeline: ChannelPipeline?
     var isWritable = true
-    var written: [HTTPResponsePart] = []
+    var written: [IOData] = []
     var flushes = 0
     var reads = 0
     var closes: [CloseMode] = []
@@ -35,7 +35,12 @@ final class QuietChannel: Channel, ChannelCore, @unchecked Sendable {
         eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
     }
 
-    func receive(_ parts: HTTPRequestPart...) {
+    /// All that was written, as text.
+    var text: String {
+        written.map { if case .byteBuffer(let bytes) = $0 { String(buffer: bytes) } else { "a file" } }.joined()
+    }
+
+    func receive(_ parts: HTTPServerRequestPart...) {
         for part in parts { pipeline.syncOperations.fireChannelRead(NIOAny(part)) }
         pipeline.syncOperations.fireChannelReadComplete()
         pipeline.syncOperations.read()
@@ -59,7 +64,7 @@ final class QuietChannel: Channel, ChannelCore, @unchecked Sendable {
     func errorCaught0(error: any Error) {}
 
     func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) {
-        written.append(unwrapData(data, as: HTTPResponsePart.self))
+        written.append(unwrapData(data, as: IOData.self))
         promise?.succeed()
     }
 

@@ -31,8 +31,9 @@ int sticky_set_nonblocking(int descriptor, int on);
 int sticky_set_cloexec(int descriptor, int on);
 
 // posix_spawn(3) of `path` with `control` at descriptor 3 and nothing else open above 2, default signal dispositions,
-// an empty mask and a process group of its own. Returns 0 or an errno value.
-int sticky_spawn(int32_t *pid, const char *path, char *const argv[], char *const envp[], int control);
+// an empty mask and a process group of its own. `policy`: how it is scheduled (sched(7)); negative: as the caller is.
+// Returns 0 or an errno value.
+int sticky_spawn(int32_t *pid, const char *path, char *const argv[], char *const envp[], int control, int policy);
 
 // A descriptor that becomes readable when `pid` ends (pidfd_open(2)), or -errno (-ENOSYS off Linux).
 int sticky_pidfd(int32_t pid);

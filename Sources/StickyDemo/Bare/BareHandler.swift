@@ -21,7 +21,6 @@ final class BareHandler: ChannelDuplexHandler {
     /// Makes the pipeline, on the channel's loop.
     static func install(on channel: any Channel, site: BareSite) throws {
         let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
         try pipeline.addHandler(HTTP1ConnectionHandler(HTTPOptions()))
         try pipeline.addHandler(BareHandler(site))

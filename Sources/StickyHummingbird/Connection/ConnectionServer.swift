@@ -93,11 +93,13 @@ final class ConnectionServer: Sendable {
             isSecure: connection.tls != nil,
             firstRequestBy: firstRequestBy
         )
-        try server.install(on: channel)
-        guard let place = places[ObjectIdentifier(channel.eventLoop)] else {
-            return serve(try server.wrap(channel), with: server, connection)
+        let handler = try server.install(on: channel)
+        let additional = options.additionalChannelHandlers()
+        // Handlers of others want to see the parts that Hummingbird's own loop sees.
+        guard additional.isEmpty, let place = places[ObjectIdentifier(channel.eventLoop)] else {
+            return serve(try server.wrapParts(of: channel, for: additional), with: server, connection)
         }
-        let exchange = HTTP1Exchange(channel)
+        let exchange = HTTP1Exchange(channel, handler)
         try channel.pipeline.syncOperations.addHandler(exchange)
         let requests = HTTP1Requests(exchange: exchange, server: server, answer: answer, watches: place.watches)
         tasks.start(on: place.executor) { [logger] in

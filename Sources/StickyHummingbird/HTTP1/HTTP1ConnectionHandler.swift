@@ -1,15 +1,17 @@
 #if Hummingbird
+internal import HTTPTypes
 package import NIOCore
 package import NIOHTTP1
 internal import StickyNIO
 internal import StickyServer
 
-/// Stands behind the HTTP/1.1 codec and decides how long its connection lives: deadlines, limits, drain.
+/// Stands behind NIO's HTTP/1.1 decoder and decides how long its connection lives: deadlines, limits, drain. What is
+/// written to it leaves as bytes: it is the encoder too (``HTTP1ResponseEncoder``), and gathers short parts.
 package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
     package typealias InboundIn = HTTPServerRequestPart
     package typealias InboundOut = HTTPServerRequestPart
     package typealias OutboundIn = HTTPServerResponsePart
-    package typealias OutboundOut = HTTPServerResponsePart
+    package typealias OutboundOut = IOData
 
     /// After an error in a request, for the application to answer it.
     private static let answerPatience: TimeAmount = .seconds(5)
@@ -27,6 +29,14 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
     @exclusivity(unchecked) private var isKeepAlive10 = false
     /// Somebody wants to have more of the body. While nobody does, the client cannot be blamed for sending nothing.
     @exclusivity(unchecked) private var isAwaited = false
+    /// The numbers of requests that are HEAD and have no answer yet.
+    @exclusivity(unchecked) private var headRequests: [Int] = []
+
+    // In HTTP1ConnectionHandler+Sending.swift.
+    @exclusivity(unchecked) var context: ChannelHandlerContext?
+    @exclusivity(unchecked) var encoder = HTTP1ResponseEncoder()
+    /// Written and not passed on yet.
+    @exclusivity(unchecked) var gathered = ByteBuffer()
 
     /// - Parameter firstRequestBy: When the first request must be there, if that has been decided already.
     package init(_ options: HTTPOptions, firstRequestBy: NIODeadline? = nil) {
@@ -37,11 +47,13 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
     }
 
     package func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
         if context.channel.isActive { begin(context) }
     }
 
     package func handlerRemoved(context: ChannelHandlerContext) {
         deadline.end()
+        self.context = nil
     }
 
     package func channelActive(context: ChannelHandlerContext) {
@@ -62,6 +74,7 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             guard life.requestHead(isKeepAlive: head.isKeepAlive) else { return }
+            if head.method == .HEAD { headRequests.append(life.requests) }
             isKeepAlive10 = head.version.major == 1 && head.version.minor == 0 && head.isKeepAlive
             bodyLength = 0
             hasAborted = false
@@ -109,8 +122,9 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
         guard life.unanswered == 1, head.version == .http1_1,
             head.headers.first(name: "expect")?.lowercased() == "100-continue"
         else { return }
-        let answer = HTTPResponseHead(version: .http1_1, status: .continue)
-        context.writeAndFlush(wrapOutboundOut(.head(answer)), promise: nil)
+        begin(HTTPResponseHead(version: .http1_1, status: .continue))
+        emit(nil)
+        context.flush()
     }
 
     /// Whoever reads the request's body hears of it, and can answer.
@@ -124,26 +138,38 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
 
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        case .head(var head):
-            let isInformational = (100..<200).contains(head.status.code)
-            let saysClose =
-                head.headers.contains(name: "connection")
-                && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "close" }
-            if life.responseHead(isInformational: isInformational, saysClose: saysClose || hasAborted) {
-                if !saysClose { head.headers.replaceOrAdd(name: "connection", value: "close") }
-                context.write(wrapOutboundOut(.head(head)), promise: promise)
-            } else if isKeepAlive10, !isInformational {
-                head.headers.replaceOrAdd(name: "connection", value: "keep-alive")
-                context.write(wrapOutboundOut(.head(head)), promise: promise)
-            } else {
-                context.write(data, promise: promise)
-            }
-        case .body:
-            context.write(data, promise: promise)
-        case .end:
-            context.write(data, promise: promise)
-            answered(context)
+        case .head(let head):
+            begin(head)
+            if let promise { emit(promise) }
+        case .body(.byteBuffer(let bytes)):
+            send(bytes, promise)
+        case .body(.fileRegion(let file)):
+            send(file, promise)
+        case .end(let trailers):
+            end(trailers, promise)
         }
+    }
+
+    package func flush(context: ChannelHandlerContext) {
+        emit(nil)
+        context.flush()
+    }
+
+    package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        emit(nil)
+        context.close(mode: mode, promise: promise)
+    }
+
+    /// What the next head must say of the connection, and whether it answers HEAD.
+    func answering(_ status: Int, _ summary: HeadSummary) -> (HTTP1ResponseEncoder.Persistence, isToHead: Bool) {
+        let isInformational = (100..<200).contains(status)
+        let number = life.requests - life.unanswered + 1
+        let isToHead = headRequests.first == number
+        if isToHead, !isInformational { headRequests.removeFirst() }
+        if life.responseHead(isInformational: isInformational, saysClose: summary.saysClose || hasAborted) {
+            return (summary.saysClose ? .asWritten : .close, isToHead)
+        }
+        return (isKeepAlive10 && !isInformational ? .keepAlive : .asWritten, isToHead)
     }
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -159,7 +185,8 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    private func answered(_ context: ChannelHandlerContext) {
+    /// The last part of an answer is written.
+    func answered(_ context: ChannelHandlerContext) {
         switch life.responseEnd() {
         case .close: close(context)
         case .waitForOneMore: expect(context, within: timeouts.keepAlive)
@@ -189,6 +216,7 @@ package final class HTTP1ConnectionHandler: ChannelDuplexHandler {
 
     private func close(_ context: ChannelHandlerContext) {
         deadline.clear()
+        emit(nil)
         context.flush()
         context.close(promise: nil)
     }

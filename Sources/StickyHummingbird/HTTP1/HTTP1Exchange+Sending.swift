@@ -1,7 +1,9 @@
 #if Hummingbird
 internal import HTTPTypes
 internal import NIOCore
+internal import NIOHTTP1
 internal import NIOHTTPTypes
+internal import NIOHTTPTypesHTTP1
 internal import Synchronization
 
 // From the task that serves, or whoever writes its answers, to the pipeline.
@@ -28,30 +30,35 @@ extension HTTP1Exchange {
     }
 
     private func put(_ part: HTTPResponsePart, of answer: Int) throws {
-        guard let context, !outputHasEnded, !isHandedOver, answer == self.answer else {
+        guard context != nil, !outputHasEnded, !isHandedOver, answer == self.answer else {
             throw ChannelError.ioOnClosedChannel
         }
         switch part {
-        case .head(let head) where (100..<200).contains(head.status.code):
-            context.writeAndFlush(wrapOutboundOut(part), promise: nil)
-        case .head, .body:
-            context.write(wrapOutboundOut(part), promise: nil)
-            guard !flushIsDue else { return }
-            // Whatever the task writes before it waits for something leaves together.
-            flushIsDue = true
-            loop.execute { self.flushIfDue() }
-        case .end:
+        case .head(let head):
+            connection.begin(head)
+            if (100..<200).contains(head.status.code) { connection.flushAnswers() } else { flushLater() }
+        case .body(let bytes):
+            connection.send(bytes, nil)
+            flushLater()
+        case .end(let trailers):
             self.answer += 1
             flushIsDue = false
-            context.write(wrapOutboundOut(part), promise: nil)
-            context.flush()
+            connection.end(trailers.map { HTTPHeaders($0) }, nil)
+            connection.flushAnswers()
         }
+    }
+
+    /// Whatever the task writes before it waits for something leaves together.
+    private func flushLater() {
+        guard !flushIsDue else { return }
+        flushIsDue = true
+        loop.execute { self.flushIfDue() }
     }
 
     private func flushIfDue() {
         guard flushIsDue else { return }
         flushIsDue = false
-        context?.flush()
+        connection.flushAnswers()
     }
 
     private nonisolated(nonsending) func onLoop<Result: Sendable>(

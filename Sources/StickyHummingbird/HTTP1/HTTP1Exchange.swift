@@ -1,25 +1,26 @@
 #if Hummingbird
 internal import NIOCore
-internal import NIOHTTPTypes
+internal import NIOHTTP1
 
 /// The end of an HTTP/1.1 pipeline: gives whole requests to the task that serves the connection, and takes its answers.
 ///
 /// It stands in for `NIOAsyncChannel`, whose generic parts run unspecialised and cost a fifth of a small request. The
 /// task runs on the channel's loop, so a request resumes it once and needs no lock; an answer leaves in one flush. Only
 /// requests without a body come this way. At the first that has one ``handOver(_:)`` puts a `NIOAsyncChannel` in its
-/// place, for the rest of the connection.
+/// place, for the rest of the connection. Until then there is no handler between it and the connection's, which writes its
+/// answers.
 ///
 /// Unchecked: everything but ``channel`` and ``loop`` is only touched on the loop. The methods that are called from
 /// elsewhere look where they are, and go there.
 final class HTTP1Exchange: ChannelDuplexHandler, RemovableChannelHandler, @unchecked Sendable {
-    typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
-    typealias OutboundIn = HTTPResponsePart
-    typealias OutboundOut = HTTPResponsePart
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = Never
+    typealias OutboundOut = Never
 
     /// What the client sends next.
     enum Next {
-        case request(HTTPRequestPart)
+        case request(HTTPRequestHead)
         /// A request with a body, or one of which not all has come.
         case unfinished
         case end
@@ -33,10 +34,11 @@ final class HTTP1Exchange: ChannelDuplexHandler, RemovableChannelHandler, @unche
 
     let channel: any Channel
     let loop: any EventLoop
+    let connection: HTTP1ConnectionHandler
     @exclusivity(unchecked) private(set) var context: ChannelHandlerContext?
 
     // Receiving.
-    @exclusivity(unchecked) private var parts = CircularBuffer<HTTPRequestPart>(initialCapacity: 2)
+    @exclusivity(unchecked) private var parts = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 2)
     @exclusivity(unchecked) private var waiting: UnsafeContinuation<Void, Never>?
     @exclusivity(unchecked) private var hasEnded = false
     private var failure: (any Error)?
@@ -52,8 +54,10 @@ final class HTTP1Exchange: ChannelDuplexHandler, RemovableChannelHandler, @unche
     @exclusivity(unchecked) private(set) var outputHasEnded = false
     @exclusivity(unchecked) var blocked: [BlockedWriter] = []
 
-    init(_ channel: any Channel) {
+    /// Behind `connection` in the pipeline of `channel`.
+    init(_ channel: any Channel, _ connection: HTTP1ConnectionHandler) {
         self.channel = channel
+        self.connection = connection
         loop = channel.eventLoop
     }
 
@@ -135,13 +139,13 @@ final class HTTP1Exchange: ChannelDuplexHandler, RemovableChannelHandler, @unche
         while true {
             guard loop.inEventLoop else { throw EventLoopError.unsupportedOperation }
             if let part = parts.first {
-                guard case .head = part else { throw UnexpectedPart() }
+                guard case .head(let head) = part else { throw UnexpectedPart() }
                 guard parts.count > 1, case .end(nil) = parts[parts.index(after: parts.startIndex)] else {
                     return .unfinished
                 }
                 parts.removeFirst(2)
                 if holdsRead, parts.count < Self.mostParts / 4 { goOnReading() }
-                return .request(part)
+                return .request(head)
             }
             if let failure { throw failure }
             if hasEnded { return .end }
@@ -161,9 +165,9 @@ final class HTTP1Exchange: ChannelDuplexHandler, RemovableChannelHandler, @unche
     }
 
     /// Puts back what ``next()`` has given.
-    func putBack(_ request: HTTPRequestPart) {
+    func putBack(_ request: HTTPRequestHead) {
         parts.prepend(.end(nil))
-        parts.prepend(request)
+        parts.prepend(.head(request))
     }
 
     /// Puts a channel for tasks in place of this handler. It gets what waits here, and all that comes.

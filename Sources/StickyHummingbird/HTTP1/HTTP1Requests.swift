@@ -5,6 +5,7 @@ internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOHTTPTypes
+internal import NIOHTTPTypesHTTP1
 
 /// Serves the requests of one HTTP/1.1 connection, one after the other, on its loop: what Hummingbird's `handleHTTP`
 /// does, without `NIOAsyncChannel` as long as no request has a body.
@@ -18,7 +19,7 @@ struct HTTP1Requests: Sendable {
         await withTaskCancellationHandler {
             do {
                 guard try await serveWithoutBodies(logger) else { return }
-                let wrapped = try exchange.handOver { try server.wrap($0) }
+                let wrapped = try exchange.handOver { try server.wrapParts(of: $0) }
                 await server.handleHTTP(asyncChannel: wrapped, logger: logger)
             } catch {
                 // The connection has ended, or an answer could not be finished: nothing can follow.
@@ -36,15 +37,14 @@ struct HTTP1Requests: Sendable {
             while true {
                 switch try await exchange.next() {
                 case .unfinished: return true
-                case .request(let part):
-                    guard case .head(let head) = part else { break }
+                case .request(let head):
                     guard let watch = await watches.take(or: exchange.loop, logger) else {
                         // Hummingbird is not what it was: it does everything by itself.
-                        exchange.putBack(part)
+                        exchange.putBack(head)
                         return true
                     }
-                    try await serve(head, watch)
-                    if head.headerFields[values: .connection] != ["close"] { continue }
+                    try await serve(HTTPRequest(serving: head, isSecure: server.isSecure), watch)
+                    if head.headers["connection"] != ["close"] { continue }
                 case .end: break
                 }
                 break
@@ -75,6 +75,23 @@ struct HTTP1Requests: Sendable {
         } catch is HTTPParserError {
             throw ApplicationResponder.BrokenRequest()
         }
+    }
+}
+
+extension HTTPRequest {
+    /// What `HTTP1ToHTTPServerCodec` makes, without the search for a scheme where there can be none.
+    init(serving head: HTTPRequestHead, isSecure: Bool) throws {
+        guard head.uri.utf8.first == UInt8(ascii: "/") else {
+            self = try HTTPRequest(head, secure: isSecure, splitCookie: false)
+            return
+        }
+        self.init(
+            method: try Method(head.method),
+            scheme: isSecure ? "https" : "http",
+            authority: head.headers.first(name: "host"),
+            path: head.uri,
+            headerFields: HTTPFields(head.headers, splitCookie: false)
+        )
     }
 }
 

@@ -15,8 +15,8 @@ struct HTTP1Server: HTTPChannelHandler {
     let isSecure: Bool
     let firstRequestBy: NIODeadline?
 
-    /// On the channel's loop. Somebody takes the parts of the requests at the end of the pipeline.
-    func install(on channel: any Channel) throws {
+    /// The part of the pipeline that every HTTP/1.1 connection has. On the channel's loop.
+    func install(on channel: any Channel) throws -> HTTP1ConnectionHandler {
         let pipeline = channel.pipeline.syncOperations
         var decoding = NIOHTTPDecoderLimitConfiguration()
         decoding.maxHeaderFieldSize = options.limits.headerField
@@ -24,17 +24,19 @@ struct HTTP1Server: HTTPChannelHandler {
         decoding.maxHeaderFieldCount = options.limits.headerFields
         // One request after the other, and errors, are the business of the loop above; HTTPTypes has checked the fields of
         // the answer. One handler after the other, because NIO's `configureHTTPServerPipeline` costs more than they do.
-        try pipeline.addHandler(HTTPResponseEncoder(configuration: .init()))
         let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoding)
         try pipeline.addHandler(ByteToMessageHandler(decoder))
-        try pipeline.addHandler(HTTP1ConnectionHandler(options, firstRequestBy: firstRequestBy))
-        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: isSecure))
-        for handler in options.additionalChannelHandlers() { try pipeline.addHandler(handler) }
+        let connection = HTTP1ConnectionHandler(options, firstRequestBy: firstRequestBy)
+        try pipeline.addHandler(connection)
+        return connection
     }
 
-    /// For Hummingbird's own loop over requests. On the channel's loop.
-    func wrap(_ channel: any Channel) throws -> Value {
-        try Value(
+    /// For Hummingbird's own loop over requests: the parts as it knows them. On the channel's loop.
+    func wrapParts(of channel: any Channel, for handlers: [any RemovableChannelHandler] = []) throws -> Value {
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: isSecure))
+        for handler in handlers { try pipeline.addHandler(handler) }
+        return try Value(
             wrappingChannelSynchronously: channel,
             configuration: .init(isOutboundHalfClosureEnabled: true)
         )
@@ -42,8 +44,8 @@ struct HTTP1Server: HTTPChannelHandler {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
-            try install(on: channel)
-            return try wrap(channel)
+            _ = try install(on: channel)
+            return try wrapParts(of: channel, for: options.additionalChannelHandlers())
         }
     }
 

@@ -14,12 +14,14 @@ extension MasterLoop {
                 replaceHung(process, now: now)
                 continue
             }
-            let isLate = process.heartbeat.isLate(now: now)
-            if isLate, !process.isLate {
+            let wasLate = process.isLate
+            process.isLate = process.heartbeat.isLate(now: now)
+            if process.isLate, !wasLate {
+                // First: whoever hears of it can rely on it.
+                updateSteering()
                 logger.warning("a worker answers late", metadata: ["slot": "\(slot.number)", "pid": "\(process.pid)"])
                 publish(.workerLate(slot: slot.number, generation: process.generation, pid: Int(process.pid)))
             }
-            process.isLate = isLate
         }
     }
 

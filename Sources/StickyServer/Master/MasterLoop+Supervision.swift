@@ -59,6 +59,7 @@ extension MasterLoop {
             slot: slot.number,
             slots: slotTarget,
             generation: slot.generation,
+            policy: scheduling.workerPolicy,
             path: path
         )
         let process = WorkerProcess(

@@ -18,6 +18,7 @@ final class MasterLoop {
     let mailbox: Mailbox
     let clock = ContinuousClock()
     let spawner = Spawner()
+    var scheduling = MasterScheduling()
     var router: Router
     /// With kernel steering those of the first slot, for their addresses: the master accepts nothing.
     var listeners: [Listener] = []
@@ -137,6 +138,7 @@ final class MasterLoop {
     /// Runs until the server has stopped. Throws when no worker could be started or none is left.
     func run() throws(StickyServerError) {
         defer { cleanUp() }
+        scheduling.giveWay()
         while true {
             var now = clock.now
             takeReceipts(now)

@@ -40,6 +40,7 @@ struct Spawner {
         slot: Int,
         slots: Int,
         generation: Int,
+        policy: CInt? = nil,
         path: String? = nil
     ) throws(StickyServerError) -> SpawnedProcess {
         let pair = try ControlSocket.pair()
@@ -63,7 +64,9 @@ struct Spawner {
         }
         var pid: pid_t = 0
         let status = withCStrings(arguments) { argv in
-            withCStrings(environment) { envp in sticky_spawn(&pid, path ?? executable, argv, envp, pair.worker.number) }
+            withCStrings(environment) { envp in
+                sticky_spawn(&pid, path ?? executable, argv, envp, pair.worker.number, policy ?? -1)
+            }
         }
         guard status == 0 else { throw .system(.spawnFailed, "cannot start a worker for slot \(slot)", status) }
         return SpawnedProcess(pid: pid, control: pair.masterEnd())

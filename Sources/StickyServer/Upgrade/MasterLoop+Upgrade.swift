@@ -72,7 +72,9 @@ extension MasterLoop {
             UpgradeFile.announce(file.number)
             // Handlers do not survive; a signal that came now would end the server.
             MasterSignals.block()
+            scheduling.restore()
             let errno = spawner.become()
+            scheduling.giveWay()
             MasterSignals.unblock()
             UpgradeFile.withdraw()
             for descriptor in inherited { _ = sticky_set_cloexec(descriptor, 1) }
