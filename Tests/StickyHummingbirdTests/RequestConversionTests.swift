@@ -10,7 +10,8 @@ struct RequestConversionTests {
     @Test(
         "is what NIO's codec makes of it",
         arguments: [
-            "/", "/a/b?c=d#e", "//host/path", "/http://other/x", "*", "", "http://other:8080/x?y", "https://other", "a:b",
+            "/", "/a/b?c=d#e", "//host/path", "/http://other/x", "*", "", "http://other:8080/x?y", "https://other",
+            "a:b",
             "/%zz", "/caf\u{e9}",
         ]
     )
