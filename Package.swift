@@ -220,7 +220,7 @@ let package = Package(
         ),
         .testTarget(
             name: "StickyTLSTests",
-            dependencies: ["StickyTLS", "StickyKeySchedule", "CTLS", "TLSTestSupport"],
+            dependencies: ["StickyTLS", "StickyKeySchedule", "CTLS", "TLSTestSupport", "TestSupport"],
             swiftSettings: strict
         ),
         .testTarget(

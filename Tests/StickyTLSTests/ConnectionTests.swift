@@ -20,10 +20,12 @@ struct ConnectionTests {
         prelude: [UInt8] = [],
         handshakeDeadline: Duration = .seconds(10),
         options: ThreadPerConnection.Options = .init(),
+        handshakes: Int = 1024,
         _ body: @escaping @Sendable (inout TLSConnection) throws -> Void
     ) throws -> Loopback {
         var configuration = TLSConfiguration(identities: [TestIdentity.ecdsa.identity])
         configuration.handshakeDeadline = handshakeDeadline
+        configuration.maximumHandshakesInProgress = handshakes
         let worker = try TLSWorker(configuration, options: options) { connection in
             do {
                 try body(&connection)
@@ -60,6 +62,38 @@ struct ConnectionTests {
         let client = try SocketClient(loopback)
         #expect(client.open())
         #expect(client.readAll() == Array("127.0.0.1:1 TLSv1.3".utf8))
+    }
+
+    @Test("At the limit of handshakes silent clients make room for one that speaks")
+    func crowd() throws {
+        let loopback = try server(handshakeDeadline: .seconds(600), handshakes: 5) { connection in
+            try connection.write("hello")
+        }
+        let silent = try (0..<20).map { _ in try SocketClient(loopback) }
+        // Refused only while threads have not begun to wait for those before.
+        var client = try SocketClient(loopback)
+        for _ in 0..<100 where !client.open() { client = try SocketClient(loopback) }
+        #expect(client.readAll() == Array("hello".utf8))
+        // All but a few have been ended, long before their deadline.
+        let isOver = silent.map { other in
+            var state = pollfd(fd: other.socket.number, events: Int16(POLLIN), revents: 0)
+            return poll(&state, 1, 0) == 1
+        }
+        #expect(isOver.count { $0 } >= 15)
+    }
+
+    @Test("Silent clients do not keep their threads when others wait for one")
+    func threads() throws {
+        var options = ThreadPerConnection.Options()
+        options.maximumThreads = 3
+        let loopback = try server(handshakeDeadline: .seconds(600), options: options) { connection in
+            try connection.write("hello")
+        }
+        let silent = try (0..<3).map { _ in try SocketClient(loopback) }
+        let client = try SocketClient(loopback)
+        #expect(client.open())
+        #expect(client.readAll() == Array("hello".utf8))
+        withExtendedLifetime(silent) {}
     }
 
     @Test("A prelude comes before what the socket holds", arguments: [1, 50, 100])

@@ -1,5 +1,7 @@
+import CTLS
 import Synchronization
 import TLSTestSupport
+import TestSupport
 import Testing
 
 @testable import StickyTLS
@@ -50,6 +52,62 @@ struct KeyMemoryTests {
         defer { ordinary.deallocate() }
         let flags = try flags(of: ordinary)
         #expect(!flags.isEmpty && !flags.contains("lo") && !flags.contains("dd"))
+    }
+    #endif
+
+    #if os(Linux)
+    /// Random bytes that are nowhere else.
+    private static func secret() throws -> LockedMemory {
+        let secret = try LockedMemory(count: 80)
+        RAND_bytes(secret.base, 80)
+        return secret
+    }
+
+    private static func wipe(_ bytes: inout [UInt8]) {
+        bytes.withUnsafeMutableBytes { OPENSSL_cleanse($0.baseAddress, $0.count) }
+    }
+
+    @Test("T33: files of ticket keys that the master shares leave nothing in ordinary memory")
+    func sharedFiles() throws {
+        let secret = try Self.secret()
+        let key = UnsafeRawBufferPointer(start: secret.base + 16, count: 32)
+        let folder = try TemporaryFolder()
+        let file = try folder.file("keys", [])
+        let descriptor = open(file, O_WRONLY)
+        #expect(write(descriptor, secret.base, 80) == 80)
+        close(descriptor)
+        var configuration = TLSConfiguration(identities: [TestIdentity.ecdsa.identity])
+        configuration.ticketKeys = .files([file])
+        let master = try TLSContext(configuration)
+        var shared = try TLSFileShare.encode(master.configuration)
+        let worker = try TLSContext(configuration)
+        worker.take(shared, sharedAs: TLSFileShare.shareName)
+        #expect(worker.generation == 2)
+        Self.wipe(&shared)
+        let found = try ProcessMemory.copies(of: key, in: getpid())
+        // This test's, the master's, the worker's twice: the file, for reloads, and the keys.
+        #expect(found.protected == 4 && found.ordinary == 0, "\(found)")
+        // The test itself can tell.
+        var copy = Array(key)
+        #expect(try ProcessMemory.copies(of: key, in: getpid()).ordinary == 1)
+        Self.wipe(&copy)
+        withExtendedLifetime((master, worker, secret)) {}
+    }
+
+    @Test("T33: a ring that was given to another process leaves nothing in ordinary memory there")
+    func decodedRing() throws {
+        let ring = try TicketKeyRing(now: 0)
+        var bytes = ring.encoded
+        let received = try TicketKeyRing(encoded: bytes)
+        Self.wipe(&bytes)
+        for keys in [ring.current, ring.next] {
+            let key = UnsafeRawBufferPointer(start: keys.storage.base + 16, count: 64)
+            let found = try ProcessMemory.copies(of: key, in: getpid())
+            #expect(found.protected == 2 && found.ordinary == 0, "\(found)")
+        }
+        let routing = UnsafeRawBufferPointer(start: ring.routing.memory.base, count: 16)
+        #expect(try ProcessMemory.copies(of: routing, in: getpid()).ordinary == 0)
+        withExtendedLifetime(received) {}
     }
     #endif
 

@@ -128,6 +128,34 @@ struct ReloadTests {
         #expect(context.generation == 3)
     }
 
+    @Test("Rights that change alone are seen: a file of secrets that others may read is told of, and taken again after")
+    func rights() throws {
+        let keys = try folder.file("keys", (0..<80).map { _ in UInt8.random(in: 0...255) })
+        var configuration = context.configuration
+        configuration.ticketKeys = .files([keys])
+        try context.reload(configuration)
+        let reloader = TLSReloader(context, settleTime: .seconds(1))
+        func settle() {
+            for _ in 0..<3 {
+                reloader.check()
+                clock.advance(1)
+            }
+        }
+        settle()
+        #expect(context.generation == 2)
+        chmod(keys, 0o644)
+        settle()
+        #expect(context.generation == 2)
+        let failures = events.all.compactMap { if case .reloadFailed(let error) = $0 { error } else { nil } }
+        #expect(failures.map(\.code) == [.readableByOthers] && failures.first?.file == keys)
+        chmod(keys, 0o600)
+        settle()
+        #expect(context.generation == 3)
+        chmod(certificate, 0o400)
+        settle()
+        #expect(context.generation == 4)
+    }
+
     @Test("Ends of certificates are told at 30, 14, 7 and 1 days and after, once each")
     func expiry() throws {
         try write(TestIdentity(.ecdsa, until: 40 * 86_400 + 600))

@@ -88,6 +88,7 @@ struct FixtureHandler: ConnectionHandler {
             "resumed": counts.resumedHandshakes,
             "failed": counts.failedHandshakes,
             "refused": counts.handshakesRefused,
+            "passedOver": counts.handshakesPassedOver,
             "ticketsUnknown": counts.ticketsUnknown,
             "ticketsExpired": counts.ticketsExpired,
             "ticketsIssued": counts.ticketsIssued,

@@ -59,20 +59,41 @@ struct PolicyTests {
         try await fixture.stop()
     }
 
-    @Test("T33: Ticket keys are locked in memory and kept out of core dumps, and workers write none")
+    @Test(
+        "T33: Ticket keys lie in pages that are locked in memory and kept out of core dumps, and nowhere else",
+        arguments: ["nginx", "haproxy"],
+        ["-tls1_2", "-tls1_3"]
+    )
+    func keyPages(_ kind: String, _ version: String) async throws {
+        let file = try await TestFiles.scratch().appending(path: "ticket.keys").path()
+        let secret = (0..<80).map { _ in UInt8.random(in: 0...255) }
+        let text = Data(secret).base64EncodedData() + Data([10])
+        try (kind == "nginx" ? Data(secret) : text).write(to: URL(filePath: file))
+        chmod(file, 0o600)
+        // Each process reads the file for itself: nothing of it goes through control sockets.
+        let fixture = try await Fixture(["ticketKeys": .string("\(kind):\(file)")])
+        let session = file + ".session"
+        _ = try await Command.openssl(fixture, version, "-ign_eof", "-sess_out", session, input: "who\nclose\n")
+        let again = try await Command.openssl(fixture, version, "-ign_eof", "-sess_in", session, input: "who\nclose\n")
+        #expect(again.output.contains("\"resumed\":true"))
+        for process in fixture.workers + [fixture.master] {
+            for half in [secret[16..<48], secret[48..<80]] {
+                let found = try half.withUnsafeBytes { try ProcessMemory.copies(of: $0, in: process) }
+                #expect(found.protected >= 1 && found.ordinary == 0, "\(process): \(found)")
+            }
+            // What was read of the file is wiped too.
+            let read = try text.prefix(100).withUnsafeBytes { try ProcessMemory.copies(of: $0, in: process) }
+            #expect(read.protected + read.ordinary == 0, "\(process): \(read)")
+        }
+        try await fixture.stop()
+    }
+
+    @Test("T33: Workers write no core files, and keys of sessions only where they are told to")
     func secrets() async throws {
         let fixture = try await Fixture(environment: ["SSLKEYLOGFILE": TestFiles.path("nobody-asked.log")])
         let client = try await Command.openssl(fixture, "-ign_eof", input: "who\nclose\n")
         #expect(client.output.contains("\"slot\""))
         for worker in fixture.workers {
-            // A file of the kernel's says that it has no length, and is read in pieces.
-            let file = try FileHandle(forReadingFrom: URL(filePath: "/proc/\(worker)/smaps"))
-            let maps = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
-            let flags = maps.split(separator: "\n").filter { $0.hasPrefix("VmFlags:") }.map { $0.split(separator: " ") }
-            #expect(
-                flags.contains { $0.contains("dd") && $0.contains("lo") },
-                "nothing is locked and left out of dumps"
-            )
             let limits = try String(contentsOfFile: "/proc/\(worker)/limits", encoding: .utf8)
             #expect(limits.contains(/Max core file size\s+0\s/))
         }
@@ -158,6 +179,46 @@ struct PolicyTests {
         }
         chmod(nginx, 0o644)
         await #expect(throws: TestFailure.self) { _ = try await Fixture(["ticketKeys": .string("nginx:\(nginx)")]) }
+    }
+
+    @Test(
+        "A session resumes on another server with the same file of ticket keys, also when the key has become the second",
+        arguments: ["-tls1_2", "-tls1_3"]
+    )
+    func rotatedKeyFiles(_ version: String) async throws {
+        let folder = try await TestFiles.scratch()
+        let keys = (0..<4).map { _ in Data((0..<80).map { _ in UInt8.random(in: 0...255) }) }
+        func write(_ name: String, _ contents: Data) throws -> String {
+            let file = folder.appending(path: name).path()
+            try contents.write(to: URL(filePath: file))
+            chmod(file, 0o600)
+            return file
+        }
+        /// HAProxy encrypts with the last line but one, and has the key that encrypts before the one that authenticates.
+        func lines(_ keys: Data...) -> Data {
+            let ordered = keys.map { $0.prefix(16) + $0[48..<80] + $0[16..<48] }
+            return Data(ordered.map { $0.base64EncodedString() + "\n" }.joined().utf8)
+        }
+        let nginx = try write("first", keys[0])
+        let servers = [
+            ("the same", "files:\(nginx)", true),
+            ("a key before it", "files:\(try write("next", keys[1])),\(nginx)", true),
+            ("another", "files:\(try write("other", keys[2]))", false),
+            ("HAProxy's, which encrypts with it", "files:\(try write("h1", lines(keys[2], keys[0], keys[1])))", true),
+            ("HAProxy's, in which it is old", "files:\(try write("h2", lines(keys[0], keys[1], keys[2])))", true),
+            ("HAProxy's without it", "files:\(try write("h3", lines(keys[1], keys[2], keys[3])))", false),
+        ]
+        let saved = folder.appending(path: "session").path()
+        let first = try await Fixture(["ticketKeys": .string("files:\(nginx)")], workers: 1)
+        _ = try await Command.openssl(first, version, "-ign_eof", "-sess_out", saved, input: "who\nclose\n")
+        try await first.stop()
+        for (what, source, resumes) in servers {
+            let server = try await Fixture(["ticketKeys": .string(source)], workers: 1)
+            let there = try await Command.openssl(server, version, "-ign_eof", "-sess_in", saved, input: "who\nclose\n")
+            #expect(there.output.contains("\"resumed\":\(resumes)"), "\(what): \(there.all)")
+            #expect(try await server.total(resumes ? "resumed" : "ticketsUnknown", workers: 1) == 1, "\(what)")
+            try await server.stop()
+        }
     }
 
     @Test("Plain HTTP on the TLS port is answered in plain HTTP", arguments: ["stock", "lean", "threads"])

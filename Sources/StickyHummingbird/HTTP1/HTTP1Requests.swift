@@ -43,7 +43,7 @@ struct HTTP1Requests: Sendable {
                         exchange.putBack(head)
                         return true
                     }
-                    try await serve(HTTPRequest(head, secure: server.isSecure, splitCookie: false), watch)
+                    try await serve(HTTPRequest(serving: head, isSecure: server.isSecure), watch)
                     if head.headers["connection"] != ["close"] { continue }
                 case .end: break
                 }
@@ -75,6 +75,23 @@ struct HTTP1Requests: Sendable {
         } catch is HTTPParserError {
             throw ApplicationResponder.BrokenRequest()
         }
+    }
+}
+
+extension HTTPRequest {
+    /// What `HTTP1ToHTTPServerCodec` makes, without the search for a scheme where there can be none.
+    init(serving head: HTTPRequestHead, isSecure: Bool) throws {
+        guard head.uri.utf8.first == UInt8(ascii: "/") else {
+            self = try HTTPRequest(head, secure: isSecure, splitCookie: false)
+            return
+        }
+        self.init(
+            method: try Method(head.method),
+            scheme: isSecure ? "https" : "http",
+            authority: head.headers.first(name: "host"),
+            path: head.uri,
+            headerFields: HTTPFields(head.headers, splitCookie: false)
+        )
     }
 }
 

@@ -83,6 +83,7 @@ struct HTTP1ResponseEncoder {
         let framing: Framing =
             !mayHaveBody ? .noBody : summary.hasContentLength ? .length : hasMinorVersion0 ? .untilClose : .chunked
         self.framing = isToHead ? .noBody : framing
+        let isWrittenAsItIs = persistence == .asWritten && framing == .length && !summary.hasTransferEncoding
         // The most that is written besides the fields: the status line, two fields of ours and the end.
         let room = summary.byteCount + reason.utf8.count + 96
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { target in
@@ -93,6 +94,10 @@ struct HTTP1ResponseEncoder {
             writer.put(reason)
             writer.endLine()
             for (name, value) in fields {
+                if isWrittenAsItIs {
+                    writer.put(name, value)
+                    continue
+                }
                 switch FieldKind(name) {
                 case .connection where persistence != .asWritten: continue
                 case .contentLength where framing == .noBody: continue
@@ -141,9 +146,17 @@ enum FieldKind {
     }
 
     private static func isEqual(_ name: String, _ lowercased: StaticString) -> Bool {
-        lowercased.withUTF8Buffer { expected in
-            name.utf8.elementsEqual(expected) { ($0 >= 65 && $0 <= 90 ? $0 | 32 : $0) == $1 }
-        }
+        // Swift's own strings are contiguous.
+        name.utf8.withContiguousStorageIfAvailable { bytes in
+            lowercased.withUTF8Buffer { expected in
+                guard bytes.count == expected.count else { return false }
+                for index in bytes.indices {
+                    let byte = bytes[index]
+                    guard (byte &- 65 < 26 ? byte | 32 : byte) == expected[index] else { return false }
+                }
+                return true
+            }
+        } ?? (name.lowercased() == "\(lowercased)")
     }
 }
 
@@ -152,6 +165,7 @@ struct HeadSummary {
     /// Of all lines of fields.
     private(set) var byteCount = 0
     private(set) var hasContentLength = false
+    private(set) var hasTransferEncoding = false
     /// The application wants the connection to close.
     private(set) var saysClose = false
 
@@ -174,7 +188,8 @@ struct HeadSummary {
             }) {
                 saysClose = true
             }
-        case .transferEncoding, .other: break
+        case .transferEncoding: hasTransferEncoding = true
+        case .other: break
         }
     }
 }

@@ -46,7 +46,7 @@ struct ChannelSetup: Sendable {
                     // The worker counts the connection until here.
                     withExtendedLifetime(lease) {}
                 }
-                return self.prepare(channel, info, prelude, connections.value.buffers)
+                return self.prepare(channel, info, prelude, connections.value)
             }
             .withConnectedSocket(descriptor)
         adopted.whenComplete { result in
@@ -70,7 +70,7 @@ struct ChannelSetup: Sendable {
         _ channel: any Channel,
         _ info: StickyConnectionInfo,
         _ prelude: [UInt8],
-        _ buffers: BufferPool
+        _ connections: LoopConnections
     ) -> EventLoopFuture<Void> {
         do {
             let pipeline = channel.pipeline.syncOperations
@@ -84,7 +84,13 @@ struct ChannelSetup: Sendable {
                 )
                 try channel.syncOptions?.setOption(.writeBufferWaterMark, value: mark)
                 try pipeline.addHandler(
-                    OpenSSLServerHandler(context: tls, connection: info, logger: logger, buffers: buffers)
+                    OpenSSLServerHandler(
+                        context: tls,
+                        connection: info,
+                        logger: logger,
+                        buffers: connections.buffers,
+                        handshakes: connections.handshakes
+                    )
                 )
             } else {
                 try pipeline.addHandler(LingeringCloseHandler(connection: info))

@@ -5,6 +5,7 @@ internal import StickyServer
 /// The open channels of one event loop, and what they share. Lives on that loop, so nothing here is locked.
 final class LoopConnections {
     let buffers = BufferPool(keepsBuffers: true)
+    let handshakes = HandshakeQueue()
     private var channels: [ObjectIdentifier: any Channel] = [:]
     private(set) var drainEvent: StickyDrainEvent?
 

@@ -10,7 +10,6 @@ final class LeanSetup: Sendable {
     let logger: Logger
     let initializer: NIOConnectionHandler.Initializer
     let limits: LingeringClose.Limits
-    let handshakeTimeout: TimeAmount
 
     init(
         tls: TLSContext?,
@@ -22,7 +21,6 @@ final class LeanSetup: Sendable {
         self.logger = logger
         self.limits = limits
         self.initializer = initializer
-        handshakeTimeout = tls.map { TimeAmount($0.configuration.handshakeDeadline) } ?? .seconds(10)
     }
 
     /// On the loop.

@@ -145,6 +145,7 @@ extension StickyChannel {
         guard phase != .closed else { return }
         let wasActive = isActive
         phase = .closed
+        session?.giveUpHandshake()
         closeSocket()
         unset()
         shared.remove(self)

@@ -20,7 +20,10 @@ extension StickyChannel: LoopSource {
             if events & STICKY_EPOLL_ERR != 0 { hasFault = true }
         }
         if events & STICKY_EPOLL_OUT != 0 { isBlocked = false }
-        if phase == .handshake { return readLater() }
+        if phase == .handshake {
+            session?.hearFromClient()
+            return readLater()
+        }
         isInEvent = true
         if hasFault, !wantsBytes {
             // A handler that holds back would never hear of it.
@@ -69,6 +72,8 @@ extension StickyChannel: LoopSource {
         isDelivering = false
         if phase != .closed, !socketInputHasEnded, mayRead && wantsBytes || readPending && inbound != nil {
             readLater()
+        } else if phase == .handshake {
+            session?.waitForClient(self)
         }
     }
 

@@ -144,7 +144,9 @@ extension StickyChannel {
         var record = shared.record
         shared.record = ByteBuffer()
         defer { shared.record = record }
-        var left = Self.burst
+        // A rest that fits into one more record costs no system call of its own.
+        let all = queue.flushedByteCount
+        var left = all <= Self.burst + PlaintextQueue.recordSize ? all : Self.burst
         while let piece = queue.take(left, scratch: &record, promises: &promisesInFlight) {
             left -= piece.readableBytes
             if let failure = piece.withUnsafeReadableBytes({ encrypt($0, output) }) { return failure }

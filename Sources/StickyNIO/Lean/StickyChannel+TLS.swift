@@ -6,6 +6,13 @@ internal import NIOTLS
 internal import StickyTLS
 internal import Synchronization
 
+extension StickyChannel: TLSHandshakeOwner {
+    package func handshakeIsPassedOver() {
+        // Later: on its own loop, and not within the turn of the one that it makes room for.
+        loop.execute { self.passOver() }
+    }
+}
+
 // The session's side of receiving, and the beginning of the pipeline.
 extension StickyChannel {
     private enum News {
@@ -18,6 +25,7 @@ extension StickyChannel {
     func decrypt(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
         var isEstablished = phase != .handshake
+        if !isEstablished { loop.didShakeHands() }
         var plaintext = isEstablished ? shared.buffers.take(plaintextRoom(rest.count)) : ByteBuffer()
         var news = News.none
         undecrypted += rest.count
@@ -167,6 +175,12 @@ extension StickyChannel {
         }
         settleLater()
         activePipeline?.fireErrorCaught(failure)
+    }
+
+    fileprivate func passOver() {
+        guard phase == .handshake else { return }
+        handshakeFailed(.passedOver, level: receivedAny ? .info : .debug)
+        finish()
     }
 
     func handshakeFailed(_ error: TLSHandshakeError, level: Logger.Level) {

@@ -182,7 +182,7 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
             do throws(TLSError) {
                 session = try TLSSession(context)
             } catch {
-                return abandon("\(error)")
+                return abandon("\(error)", level: error.code == .tooManyHandshakes ? .debug : .error)
             }
         }
         // Output is only watched while it is blocked: watched always, every new socket would wake the loop at once.
@@ -192,8 +192,8 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
         }
         self.place = place
         shared.add(self)
-        if session != nil {
-            set(.handshake, setup.handshakeTimeout)
+        if let deadline = session?.handshakeDeadline {
+            set(.handshake, TimeAmount(deadline))
             if prelude.isEmpty { return readLater() }
         }
         isInEvent = true
@@ -204,9 +204,10 @@ public final class StickyChannel: Channel, ChannelCore, @unchecked Sendable {
         settle()
     }
 
-    private func abandon(_ reason: String) {
+    private func abandon(_ reason: String, level: Logger.Level = .error) {
         phase = .closed
-        setup.logger.error(
+        setup.logger.log(
+            level: level,
             "a connection was dropped: \(reason)",
             metadata: ["peer": "\(connection.peer)", "descriptor": "\(descriptor)"]
         )

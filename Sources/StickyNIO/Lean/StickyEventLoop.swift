@@ -18,8 +18,6 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     private static let eventCapacity = 128
     /// Bounds of one turn, so that tasks, timers and sockets all have theirs.
     private static let mostWork = 4096
-    /// A handshake takes longer than anything else a connection does.
-    static let mostHandshakes = 4
 
     private let epoll: OwnedDescriptor
     private let bell: OwnedDescriptor
@@ -38,9 +36,10 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     @exclusivity(unchecked) private var sources = SourceTable()
     @exclusivity(unchecked) private var unfinished: [any LoopSource] = []
     @exclusivity(unchecked) private var unsettled: [any LoopSource] = []
-    @exclusivity(unchecked) private var handshakes = CircularBuffer<any LoopSource>()
+    @exclusivity(unchecked) private var handshakes = HandshakeTurns<any LoopSource>()
     private var isStopping = false
     private var hasEnded = false
+    private var succeeded: EventLoopFuture<Void>?
     /// What the connections of the loop share.
     let shared = LoopResources()
 
@@ -150,8 +149,7 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
         unfinished.append(source)
     }
 
-    /// The source has a handshake to go on with, and waits until established connections have had their turn: a flood of
-    /// handshakes takes time from other handshakes and not from them.
+    /// The source may have a handshake to go on with, and waits until established connections have had their turn.
     func shakeHandsLater(_ source: any LoopSource) {
         handshakes.append(source)
     }
@@ -212,11 +210,12 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     }
 
     private func shakeHands() {
-        for _ in 0..<Self.mostHandshakes {
-            guard let source = handshakes.popFirst() else { return }
-            source.goOn()
-        }
+        handshakes.begin()
+        while let source = handshakes.next() { source.goOn() }
     }
+
+    /// A source went on with its handshake.
+    func didShakeHands() { handshakes.didShakeHands() }
 
     private func fireTimers() {
         guard let first = timers.first else { return }
@@ -278,6 +277,19 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
         while let timer = timers.popFirst() { timer.abandon() }
         guard work.isEmpty, sources.isEmpty, mailbox.close() else { return }
         hasEnded = true
+        // It refers to the loop.
+        succeeded = nil
+    }
+
+    /// A future that has succeeded: on the loop always the same one.
+    public func makeSucceededVoidFuture() -> EventLoopFuture<Void> {
+        let isHere = inEventLoop && !hasEnded
+        if isHere, let succeeded { return succeeded }
+        // Not `makeSucceededFuture`, which asks this method.
+        let promise = makePromise(of: Void.self)
+        promise.succeed(())
+        if isHere { succeeded = promise.futureResult }
+        return promise.futureResult
     }
 
     /// Runs Swift tasks on the loop.

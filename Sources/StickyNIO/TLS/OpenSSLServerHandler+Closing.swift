@@ -103,8 +103,7 @@ extension OpenSSLServerHandler {
     func startLingering(_ context: ChannelHandlerContext) {
         guard state != .closed, !closing.isActive else { return }
         state = .closing
-        handshakeTimer?.cancel()
-        handshakeTimer = nil
+        handshakeEnded()
         flushStaged(context)
         closing.begin(context, inputEnded: socketInputHasEnded)
     }
@@ -145,6 +144,13 @@ extension OpenSSLServerHandler {
         closing.abort(context)
     }
 
+    /// More handshakes came than may be in progress.
+    func handshakePassedOver(_ context: ChannelHandlerContext) {
+        guard state == .handshake else { return }
+        handshakeFailed(context, .passedOver, level: receivedAny ? .info : .debug)
+        closing.abort(context)
+    }
+
     /// The client's end came first. One that never said a word was no handshake: port scanners and health checks.
     func handshakeAbandoned(_ context: ChannelHandlerContext) {
         handshakeFailed(context, .abandoned, level: receivedAny ? .info : .debug)
@@ -152,6 +158,7 @@ extension OpenSSLServerHandler {
 
     private func handshakeFailed(_ context: ChannelHandlerContext, _ error: TLSHandshakeError, level: Logger.Level) {
         if state != .closed { state = .closing }
+        handshakeEnded()
         closeIsWanted = true
         logHandshake("\(error)", alert: nil, serverName: nil, level: level)
         failWrites(error)

@@ -16,12 +16,39 @@ extension OpenSSLServerHandler {
         guard !isDiscarding else { return }
         var buffer = unwrapInboundIn(data)
         receivedAny = true
-        if isDecrypting {
-            // A handler above made the channel read again.
+        if isDecrypting || waitsForTurn {
+            // A handler above made the channel read again, or others have not had their turn.
             if waitingInput == nil { waitingInput = buffer } else { waitingInput?.writeBuffer(&buffer) }
             return
         }
+        if state == .handshake {
+            session.hearFromClient()
+            if let handshakes {
+                waitsForTurn = true
+                waitingInput = buffer
+                return handshakes.append(self, context)
+            }
+        }
+        takeIn(context, &buffer)
+    }
+
+    /// Goes on with the handshake.
+    func takeTurn(_ context: ChannelHandlerContext) {
+        guard waitsForTurn, var buffer = waitingInput else { return }
+        waitsForTurn = false
+        waitingInput = nil
+        takeIn(context, &buffer)
+        let isUseful = hasDelivered
+        readIsComplete(context)
+        // The channel has asked whether to read on before the application had anything.
+        guard isUseful, context.channel.isActive else { return }
+        let readsOn = try? context.channel.syncOptions?.getOption(.autoRead)
+        if readsOn ?? true { context.channel.pipeline.syncOperations.read() }
+    }
+
+    private func takeIn(_ context: ChannelHandlerContext, _ buffer: inout ByteBuffer) {
         isDecrypting = true
+        hasAnswered = true
         decrypt(context, &buffer)
         while var more = waitingInput, !isDiscarding {
             waitingInput = nil
@@ -29,10 +56,16 @@ extension OpenSSLServerHandler {
         }
         isDecrypting = false
         waitingInput = nil
+        if state == .handshake, let watch { session.waitForClient(watch) }
         if socketInputHasEnded { endOfInput(context) }
     }
 
     public func channelReadComplete(context: ChannelHandlerContext) {
+        // Nothing more is read before: what a client can make us keep has a bound.
+        if !waitsForTurn { readIsComplete(context) }
+    }
+
+    private func readIsComplete(_ context: ChannelHandlerContext) {
         let isUseful = hasDelivered
         if isUseful {
             hasDelivered = false
@@ -47,7 +80,7 @@ extension OpenSSLServerHandler {
 
     public func read(context: ChannelHandlerContext) {
         readIsWanted = true
-        context.read()
+        if !waitsForTurn { context.read() }
     }
 
     private func decrypt(_ context: ChannelHandlerContext, _ input: inout ByteBuffer) {
@@ -101,8 +134,7 @@ extension OpenSSLServerHandler {
     }
 
     private func handshakeCompleted(_ context: ChannelHandlerContext) {
-        handshakeTimer?.cancel()
-        handshakeTimer = nil
+        handshakeEnded()
         state = .open
         let name = session.applicationProtocol
         context.fireUserInboundEventTriggered(TLSUserEvent.handshakeCompleted(negotiatedProtocol: name))

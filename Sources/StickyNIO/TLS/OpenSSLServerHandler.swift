@@ -52,17 +52,25 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
     let closing: LingeringClose
     var session: TLSSession
     var state = State.handshake
-    var handshakeTimer: Scheduled<Void>?
+    var handshakeTimer: NIOScheduledCallback?
+    /// While the handshake is in progress.
+    private(set) var watch: HandshakeWatch?
+    /// Shared by the connections of a loop.
+    let handshakes: HandshakeQueue?
     /// Ciphertext that goes out with the next write to the channel.
     var staged: ByteBuffer?
 
     // Receiving.
     var isDecrypting = false
-    /// Ciphertext that came while another piece was being decrypted.
+    /// Bytes of the handshake wait for others to have their turn.
+    var waitsForTurn = false
+    /// Ciphertext that came while another piece was being decrypted, or before the turn.
     var waitingInput: ByteBuffer?
     /// Ciphertext since plaintext was last produced: a bound for what comes next.
     var undecrypted = 0
     var receivedAny = false
+    /// The session has had bytes.
+    var hasAnswered = false
     var hasDelivered = false
     var readIsWanted = false
     /// The client's direction has ended, by close_notify or by TCP.
@@ -97,7 +105,8 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
             context: context,
             connection: connection,
             logger: logger,
-            buffers: BufferPool(keepsBuffers: false)
+            buffers: BufferPool(keepsBuffers: false),
+            handshakes: nil
         )
     }
 
@@ -106,6 +115,7 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
         connection: StickyConnectionInfo?,
         logger: Logger,
         buffers: BufferPool,
+        handshakes: HandshakeQueue?,
         limits: LingeringClose.Limits = LingeringClose.Limits()
     ) throws(TLSError) {
         session = try TLSSession(context)
@@ -113,18 +123,20 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
         self.connection = connection
         self.logger = logger
         self.buffers = buffers
+        self.handshakes = handshakes
         closing = LingeringClose(limits: limits)
-        handshakeTimeout = TimeAmount(context.configuration.handshakeDeadline)
+        handshakeTimeout = TimeAmount(session.handshakeDeadline)
     }
 
     /// What was agreed on; nil before the handshake is complete. On the channel's loop only.
     public var info: TLSConnectionInfo? { session.info }
 
     public func handlerAdded(context: ChannelHandlerContext) {
-        handshakeTimer = context.eventLoop.assumeIsolated().scheduleTask(in: handshakeTimeout) { [self] in
-            handshakeTimer = nil
-            handshakeTimedOut(context)
-        }
+        let watch = HandshakeWatch(self, context)
+        self.watch = watch
+        // Fails only on a loop that ends, and the channel with it.
+        handshakeTimer = try? context.eventLoop.scheduleCallback(in: handshakeTimeout, handler: watch)
+        session.waitForClient(watch)
     }
 
     public func handlerRemoved(context: ChannelHandlerContext) {
@@ -132,6 +144,8 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
     }
 
     public func channelInactive(context: ChannelHandlerContext) {
+        // Not for a hello: nobody is left to answer to, and a flood of them would go ahead of others.
+        if waitsForTurn, hasAnswered { takeTurn(context) }
         let wasUnexpected = !inputHasEnded && !closeIsWanted
         let before = state
         end()
@@ -147,7 +161,7 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
         if case .inputClosed? = event as? ChannelEvent {
             socketInputHasEnded = true
             // A piece that is being decrypted comes first; the end is looked at after it.
-            if !isDecrypting { endOfInput(context) }
+            if !isDecrypting, !waitsForTurn { endOfInput(context) }
         } else {
             context.fireUserInboundEventTriggered(event)
         }
@@ -161,14 +175,21 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
     /// The session is over: nothing comes, nothing goes, and every promise is kept.
     private func end() {
         state = .closed
-        handshakeTimer?.cancel()
-        handshakeTimer = nil
+        handshakeEnded()
         waitingInput = nil
         staged = nil
         failWrites(ChannelError.ioOnClosedChannel)
         outputClosePromise?.fail(ChannelError.ioOnClosedChannel)
         outputClosePromise = nil
         closing.ended()
+    }
+
+    func handshakeEnded() {
+        handshakeTimer?.cancel()
+        handshakeTimer = nil
+        watch = nil
+        waitsForTurn = false
+        session.giveUpHandshake()
     }
 
     func failWrites(_ error: any Error) {

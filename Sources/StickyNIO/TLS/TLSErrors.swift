@@ -24,6 +24,8 @@ public struct TLSHandshakeError: Error, Sendable, Hashable, CustomStringConverti
     public static let timedOut = TLSHandshakeError("the handshake was not complete at its deadline")
     /// The client's stream ended, or its connection was reset.
     public static let abandoned = TLSHandshakeError("the client left before the handshake was complete")
+    /// More handshakes came than may be in progress, and this one's client had kept it waiting for longest.
+    public static let passedOver = TLSHandshakeError("the handshake made room for others, of which there are too many")
     /// The application closed the channel.
     public static let cancelled = TLSHandshakeError("the channel was closed before the handshake was complete")
 

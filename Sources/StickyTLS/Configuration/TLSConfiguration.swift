@@ -74,8 +74,9 @@ public struct TLSConfiguration: Sendable {
     /// Requests for new keys (KeyUpdate, RFC 8446 section 4.6.3) that a client may send in a second. Each costs 10-20
     /// times what a small record does.
     public var maximumKeyUpdatesPerSecond = 100
-    /// Handshakes that may be in progress at a time; beyond it new connections are refused. They are the expensive
-    /// part, and those that are established come first.
+    /// Handshakes that may be in progress at a time. Beyond it each new one ends another, the one whose client has kept
+    /// it waiting for longest: first those that have said nothing, then those whose hello is not complete, then those
+    /// that were answered. When none waits for its client, new connections are refused.
     public var maximumHandshakesInProgress = 1024
 
     /// The time that a client has from being accepted to the end of its handshake, however it spreads its bytes.

@@ -24,18 +24,25 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
     /// Readable when the worker drains; -1 for none.
     var drainSignal: CInt = -1
 
-    private let context: TLSContext
-    private var session: TLSSession
-    private var input: ByteQueue
+    /// Asked when a handshake takes longer than ``patience``: whether somebody else waits for the thread.
+    var threadIsWanted: (@Sendable () -> Bool)?
+
+    let context: TLSContext
+    var session: TLSSession
+    var input: ByteQueue
     private var output: ByteQueue
-    private let handshakeDeadline: ContinuousClock.Instant
-    private var isEstablished = false
+    let handshakeDeadline: ContinuousClock.Instant
+    /// When the thread is next asked for.
+    var nextLook = ContinuousClock.now
+    /// Made when the handshake first waits for the client.
+    var waker: ConnectionWaker?
+    var isEstablished = false
     private var isClosed = false
     private var hasEnded = false
     /// Nothing can be sent any more.
     private var isBroken = false
     /// Nothing has come since the last write, so no request is in progress.
-    private var isIdle = true
+    var isIdle = true
 
     /// Takes over a socket. The time for the handshake begins.
     public init(_ socket: consuming PausedSocket, context: TLSContext) throws(TLSError) {
@@ -46,34 +53,17 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
         input = ByteQueue(capacity: max(16_384, socket.prelude.count))
         input.room.copyBytes(from: socket.prelude)
         input.didAdd(socket.prelude.count)
-        handshakeDeadline = ContinuousClock.now.advanced(by: context.configuration.handshakeDeadline)
+        handshakeDeadline = ContinuousClock.now.advanced(by: session.handshakeDeadline)
         SocketCalls.refuseSignals(socket.descriptor)
         self.socket = socket
     }
 
+    deinit {
+        waker?.forget()
+    }
+
     /// What was agreed on; nil before the handshake is complete.
     public var info: TLSConnectionInfo? { session.info }
-
-    /// Does the handshake, if it is not done. Reading and writing do it by themselves.
-    public mutating func handshake() throws(TLSConnectionError) {
-        let nothing = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-        while !isEstablished {
-            switch receive(nothing).status {
-            case .handshakeCompleted:
-                // The ticket stays in the output, to leave together with the first answer.
-                isEstablished = true
-                isIdle = input.isEmpty
-            case .wantsInput:
-                try fill(until: handshakeDeadline, orElse: .handshakeTimeout)
-            case .outputFull:
-                try flush(until: handshakeDeadline, orElse: .handshakeTimeout)
-            case .failed(let failure):
-                throw failed(failure)
-            case .plaintextFull, .peerClosed, .truncated, .done:
-                throw TLSConnectionError(.truncated)
-            }
-        }
-    }
 
     /// Reads what has come, at least one byte; waits for it.
     ///
@@ -188,7 +178,7 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
         idleTimeout.map { ContinuousClock.now.advanced(by: $0) }
     }
 
-    private mutating func receive(_ plaintext: UnsafeMutableRawBufferPointer) -> TLSStep {
+    mutating func receive(_ plaintext: UnsafeMutableRawBufferPointer) -> TLSStep {
         let step = session.receive(input.bytes, plaintext: plaintext, output: output.room)
         input.didTake(step.consumed)
         output.didAdd(step.output)
@@ -203,20 +193,8 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
         endingWhenIdle: Bool = false
     ) throws(TLSConnectionError) -> Bool {
         while true {
-            switch SocketCalls.receive(socket.descriptor, into: input.room) {
-            case .moved(0):
-                // The session writes nothing for a bare end, and neither do we.
-                _ = session.endOfInput()
-                throw TLSConnectionError(.truncated)
-            case .moved(let count):
-                input.didAdd(count)
-                isIdle = false
-                return true
-            case .failed(let number):
-                throw TLSConnectionError(.lost, number: number)
-            case .wouldBlock:
-                try flush(until: deadline, orElse: timeout)
-            }
+            if try receiveMore() { return true }
+            try flush(until: deadline, orElse: timeout)
             let signal = endingWhenIdle && isIdle ? drainSignal : -1
             switch SocketCalls.wait(socket.descriptor, CInt(POLLIN), or: signal, until: deadline) {
             case .ready: break
@@ -226,8 +204,26 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
         }
     }
 
+    /// Takes what has come. False when there is nothing at the moment.
+    mutating func receiveMore() throws(TLSConnectionError) -> Bool {
+        switch SocketCalls.receive(socket.descriptor, into: input.room) {
+        case .moved(0):
+            // The session writes nothing for a bare end, and neither do we.
+            _ = session.endOfInput()
+            throw TLSConnectionError(.truncated)
+        case .moved(let count):
+            input.didAdd(count)
+            isIdle = false
+            return true
+        case .failed(let number):
+            throw TLSConnectionError(.lost, number: number)
+        case .wouldBlock:
+            return false
+        }
+    }
+
     /// Sends what is in the output. The deadline moves on with each byte that does, but for the handshake.
-    private mutating func flush(
+    mutating func flush(
         until deadline: ContinuousClock.Instant?,
         orElse timeout: TLSConnectionError.Code
     ) throws(TLSConnectionError) {
@@ -250,7 +246,7 @@ public struct TLSConnection: ~Copyable, @unchecked Sendable {
     }
 
     /// Sends the alert that says why, as far as the socket takes it.
-    private mutating func failed(_ failure: TLSFailure) -> TLSConnectionError {
+    mutating func failed(_ failure: TLSFailure) -> TLSConnectionError {
         if !output.isEmpty, case .moved(let count) = SocketCalls.send(socket.descriptor, output.bytes) {
             output.didTake(count)
         }

@@ -8,6 +8,9 @@ public struct TLSConnectionError: Error, Sendable, CustomStringConvertible {
         public static let failed = Code(name: "TLS failed")
         /// The handshake was not complete at the deadline.
         public static let handshakeTimeout = Code(name: "handshake timeout")
+        /// The handshake had to make room for others, of which there were too many: its client had kept it waiting for
+        /// longest.
+        public static let passedOver = Code(name: "passed over")
         /// Nothing moved for as long as ``TLSConnection/idleTimeout``.
         public static let idleTimeout = Code(name: "idle timeout")
         /// The client's stream ended without close_notify, so what it sent may have been cut. Writing still works.

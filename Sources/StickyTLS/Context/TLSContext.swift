@@ -8,17 +8,19 @@ internal import Synchronization
 /// certificates and policies into it, without a moment in between: connections keep what they began with, new ones
 /// get the new.
 public final class TLSContext: Sendable {
-    private struct State {
+    struct State {
         var current: TLSGeneration
         var slot = 0
         var ring: TicketKeyRing?
         var files = TLSFileReader()
+        var handshakes = HandshakeLine()
+        /// When it was last told that there are too many.
+        var crowdTold: Int64?
     }
 
-    private let state: Mutex<State>
+    let state: Mutex<State>
     /// One reload at a time, so that the last one that was asked for is the one that stays.
     private let reloading = Mutex(())
-    private let handshakes = Atomic<Int>(0)
 
     /// What has happened on its connections.
     public let counters = TLSCounters()
@@ -70,9 +72,6 @@ public final class TLSContext: Sendable {
         state.withLock { $0.ring }.map { (Int($0.epoch), $0.usedSince) }
     }
 
-    /// Handshakes that have begun and not ended.
-    public var handshakesInProgress: Int { handshakes.load(ordering: .relaxed) }
-
     var current: TLSGeneration { state.withLock { $0.current } }
 
     /// Takes what the master shares, now and whenever it changes: ticket keys, when the configuration says
@@ -91,7 +90,9 @@ public final class TLSContext: Sendable {
     func take(_ value: [UInt8], sharedAs name: String, isFirst: Bool = false) {
         if name == TicketKeyRotation.shareName, case .master = configuration.ticketKeys {
             useTicketKeys(encoded: value)
-        } else if name == TLSFileShare.shareName, let files = TLSFileShare.decode(value) {
+        } else if name == TLSFileShare.shareName,
+            let files = TLSFileShare.decode(value, ticketKeyFiles: configuration.ticketKeyFiles)
+        {
             let before = state.withLock { state in
                 defer { state.files.shared = files }
                 return state.files.shared
@@ -123,18 +124,6 @@ public final class TLSContext: Sendable {
         } catch {
             configuration.onEvent(.ticketKeysDamaged(error))
         }
-    }
-
-    /// False when as many handshakes are in progress as may be.
-    func beginHandshake(_ limit: Int) -> Bool {
-        if handshakes.add(1, ordering: .relaxed).oldValue < limit { return true }
-        endHandshake()
-        counters.handshakesRefused.increment()
-        return false
-    }
-
-    func endHandshake() {
-        handshakes.subtract(1, ordering: .relaxed)
     }
 
     /// Builds a new generation and swaps it in, unless something is wrong.

@@ -24,6 +24,12 @@ struct SecretBytes: ~Copyable {
         self.count = 0
     }
 
+    init(copying source: UnsafeRawBufferPointer) throws(TLSError) {
+        try self.init(capacity: source.count)
+        UnsafeMutableRawBufferPointer(start: base, count: capacity).copyMemory(from: source)
+        count = source.count
+    }
+
     init(copying source: [UInt8]) throws(TLSError) {
         try self.init(capacity: source.count)
         source.withUnsafeBytes { source in

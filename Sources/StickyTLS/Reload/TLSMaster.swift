@@ -23,8 +23,9 @@ import Darwin
 public final class TLSMaster: Sendable {
     /// Watches the files. Its ``TLSReloader/reload()`` reads them at once.
     public let reloader: TLSReloader
-    /// Rotates the ticket keys. Its ``TicketKeyRotation/rotate()`` does at once.
-    public let rotation: TicketKeyRotation
+    /// Rotates the ticket keys. Its ``TicketKeyRotation/rotate()`` does at once. Nil when the configuration's keys do not
+    /// come from the master.
+    public let rotation: TicketKeyRotation?
 
     /// Shares what workers need from the start. Make it before `listen()`. From then on the process holds private keys, so
     /// it writes no core file (RLIMIT_CORE, setrlimit(2)).
@@ -37,13 +38,19 @@ public final class TLSMaster: Sendable {
         #else
         setrlimit(RLIMIT_CORE, &none)
         #endif
-        rotation = try TicketKeyRotation(sharingWith: server)
+        rotation =
+            if case .master = context.configuration.ticketKeys {
+                try TicketKeyRotation(sharingWith: server)
+            } else {
+                nil
+            }
         reloader = try TLSReloader(context, sharingWith: server)
         context.tellOfUnprotectedKeys()
     }
 
     /// Goes on until its task is cancelled.
     public func run() async throws {
+        guard let rotation else { return try await reloader.run() }
         async let rotating: Void = rotation.run()
         async let reloading: Void = reloader.run()
         _ = try await (rotating, reloading)

@@ -14,8 +14,8 @@ import Darwin
 /// Task { try await reloader.run() }
 /// ```
 ///
-/// It looks at time, size and inode, through symbolic links, so it also sees certbot's way of changing a link. What
-/// changes is given time to settle, because certificate and key are written one after the other. A state that cannot
+/// It looks at times, size, inode, mode and owner, through symbolic links, so it also sees certbot's way of changing a link,
+/// and that others may read a file of secrets from now on. What changes is given time to settle, because certificate and key are written one after the other. A state that cannot
 /// be used is told once (``TLSEvent/reloadFailed(_:)``) and not tried again until a file changes.
 public final class TLSReloader: Sendable {
     private struct Stamp: Equatable {
@@ -24,6 +24,12 @@ public final class TLSReloader: Sendable {
         var size: Int64
         var inode: UInt64
         var device: UInt64
+        var mode: UInt32
+        var owner: UInt32
+        var group: UInt32
+        /// Of the last change of any of these, and of access lists.
+        var changedSeconds: Int
+        var changedNanoseconds: Int
     }
 
     private struct State {
@@ -159,16 +165,21 @@ public final class TLSReloader: Sendable {
         var status = stat()
         guard stat(file, &status) == 0 else { return nil }
         #if canImport(Darwin)
-        let time = status.st_mtimespec
+        let (time, change) = (status.st_mtimespec, status.st_ctimespec)
         #else
-        let time = status.st_mtim
+        let (time, change) = (status.st_mtim, status.st_ctim)
         #endif
         return Stamp(
             seconds: Int(time.tv_sec),
             nanoseconds: Int(time.tv_nsec),
             size: Int64(status.st_size),
             inode: UInt64(status.st_ino),
-            device: UInt64(truncatingIfNeeded: status.st_dev)
+            device: UInt64(truncatingIfNeeded: status.st_dev),
+            mode: UInt32(status.st_mode),
+            owner: status.st_uid,
+            group: status.st_gid,
+            changedSeconds: Int(change.tv_sec),
+            changedNanoseconds: Int(change.tv_nsec)
         )
     }
 }

@@ -26,6 +26,7 @@ public final class TLSCounters: Sendable {
     let keyUpdates = AtomicCount()
     let truncated = AtomicCount()
     let handshakesRefused = AtomicCount()
+    let handshakesPassedOver = AtomicCount()
     // More than OpenSSL has to choose from.
     private let ciphers = AtomicTally(capacity: 256)
     private let groups = AtomicTally(capacity: 64)
@@ -53,6 +54,7 @@ public final class TLSCounters: Sendable {
         counts.keyUpdates = keyUpdates.value
         counts.truncated = truncated.value
         counts.handshakesRefused = handshakesRefused.value
+        counts.handshakesPassedOver = handshakesPassedOver.value
         counts.cipherNumbers = ciphers.snapshot
         counts.groupNumbers = groups.snapshot
         let failures = failures.withLock { $0 }
@@ -128,8 +130,11 @@ public struct TLSCounts: Sendable {
     public internal(set) var keyUpdates = 0
     /// Connections that the client ended without close_notify.
     public internal(set) var truncated = 0
-    /// Connections that were refused because too many handshakes were in progress.
+    /// Connections that were refused because too many handshakes were in progress, and the server was behind with all
+    /// of them.
     public internal(set) var handshakesRefused = 0
+    /// Handshakes that were ended to make room for new ones, because their clients had kept them waiting for longest.
+    public internal(set) var handshakesPassedOver = 0
 
     var cipherNumbers: [UInt32: Int] = [:]
     var groupNumbers: [UInt32: Int] = [:]

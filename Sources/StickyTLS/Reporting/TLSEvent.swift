@@ -20,6 +20,9 @@ public enum TLSEvent: Sendable, CustomStringConvertible {
     case certificateProblem(TLSError)
     /// An OCSP response has expired and is not sent any more.
     case stapleExpired(file: String?)
+    /// As many handshakes are in progress as may be, so those that wait longest for their clients end: a flood, or a limit
+    /// that is too low. Told once a minute while it lasts.
+    case tooManyHandshakes(limit: Int)
     /// The keys of all sessions are written to a file: whoever reads it can read all traffic.
     case keyLogIsOn(file: String)
 
@@ -53,6 +56,9 @@ public enum TLSEvent: Sendable, CustomStringConvertible {
             "A certificate is served although something is wrong with it: \(error)"
         case .stapleExpired(let file):
             "The OCSP response\(file.map { " in \($0)" } ?? "") has expired and is not sent any more."
+        case .tooManyHandshakes(let limit):
+            "\(limit) TLS handshakes are in progress, and more are not allowed: those that wait longest for their clients "
+                + "are ended."
         case .keyLogIsOn(let file):
             "INSECURE: the keys of all TLS sessions are written to \(file)."
         }

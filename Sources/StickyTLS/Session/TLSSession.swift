@@ -19,12 +19,14 @@ public struct TLSSession: ~Copyable {
 
     // First on purpose: the thread sanitizer takes a change of the pointee for one of whatever the first property
     // refers to, and would see all sessions change one context.
-    private let transport: UnsafeMutablePointer<Transport>
+    let transport: UnsafeMutablePointer<Transport>
     private let ssl: OpaquePointer
-    private let context: TLSContext
+    let context: TLSContext
     /// Keeps the contexts, and the ticket keys that their callbacks use.
     private let generation: TLSGeneration
     private let began: Int64
+    /// Among the handshakes in progress; nil when it is over.
+    var place: HandshakeLine.Place?
     private var phase = Phase.handshake
     private var isEstablished = false
     private var hasPeerClosed = false
@@ -34,20 +36,18 @@ public struct TLSSession: ~Copyable {
 
     /// Begins a connection. Costs one SSL object, about 4 µs.
     ///
-    /// - Throws: `tooManyHandshakes` when as many are in progress as may be; else OpenSSL's word.
+    /// - Throws: `tooManyHandshakes` when as many are in progress as may be and none of them waits for its client;
+    ///   else OpenSSL's word.
     public init(_ context: TLSContext) throws(TLSError) {
         ERR_clear_error()
-        let generation = context.current
-        guard context.beginHandshake(generation.configuration.maximumHandshakesInProgress) else {
-            throw TLSError(.tooManyHandshakes, "As many handshakes are in progress as may be.")
-        }
+        let (generation, place) = try context.beginHandshake()
         guard let method = TransportMethod.shared, let ssl = SSL_new(generation.hosts.fallback.handle.pointer) else {
-            context.endHandshake()
+            context.endHandshake(place)
             throw TLSError.fromQueue(.openSSL, "OpenSSL cannot begin a session.")
         }
         guard let bio = BIO_new(method) else {
             SSL_free(ssl)
-            context.endHandshake()
+            context.endHandshake(place)
             throw TLSError.fromQueue(.openSSL, "OpenSSL cannot begin a session.")
         }
         let transport = UnsafeMutablePointer<Transport>.allocate(capacity: 1)
@@ -60,6 +60,7 @@ public struct TLSSession: ~Copyable {
         ctls_set_app_data(ssl, transport)
         ctls_set_msg_callback_arg(ssl, transport)
         self.context = context
+        self.place = place
         began = generation.configuration.clock.monotonic()
         self.generation = generation
         self.ssl = ssl
@@ -67,7 +68,7 @@ public struct TLSSession: ~Copyable {
     }
 
     deinit {
-        if case .handshake = phase { context.endHandshake() }
+        if let place { context.endHandshake(place) }
         SSL_free(ssl)
         transport.pointee.free()
         transport.deinitialize(count: 1)
@@ -161,6 +162,9 @@ public struct TLSSession: ~Copyable {
         isEstablished ? TLSVersion(rawValue: UInt16(truncatingIfNeeded: SSL_version(ssl))) : nil
     }
 
+    /// How long the client has for its handshake, by the configuration that the session began with.
+    public var handshakeDeadline: Duration { generation.configuration.handshakeDeadline }
+
     /// The name that the client asked for (SNI), as soon as its hello was read.
     public var serverName: String? { transport.pointee.serverName }
 
@@ -179,7 +183,7 @@ public struct TLSSession: ~Copyable {
         case SSL_ERROR_NONE:
             phase = .open
             isEstablished = true
-            context.endHandshake()
+            giveUpHandshake()
             context.counters.completed(ssl, after: generation.configuration.clock.monotonic() - began)
             return .handshakeCompleted
         case SSL_ERROR_WANT_READ:
@@ -244,7 +248,7 @@ public struct TLSSession: ~Copyable {
     private mutating func fail() -> TLSStatus {
         let failure = TLSFailure(ssl, transport: transport)
         context.counters.failed(failure, inHandshake: !isEstablished)
-        if case .handshake = phase { context.endHandshake() }
+        giveUpHandshake()
         phase = .failed(failure)
         return .failed(failure)
     }

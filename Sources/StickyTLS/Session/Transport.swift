@@ -103,6 +103,9 @@ struct Transport {
     var hasOverflow: Bool { overflowStart < overflowEnd }
     var hasInput: Bool { inputOffset < input.count }
 
+    /// Nothing has come from the client.
+    var isSilent: Bool { firstBytesCount == 0 }
+
     /// The first bytes of the connection, at most 5.
     var head: [UInt8] {
         withUnsafeBytes(of: firstBytes) { Array($0.prefix(firstBytesCount)) }

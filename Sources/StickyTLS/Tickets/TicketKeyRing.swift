@@ -84,12 +84,12 @@ public struct TicketKeyRing: Sendable {
         var keys: [TicketKeys?] = []
         for index in 0..<3 {
             let start = 33 + index * 80
-            keys.append(index == 0 && bytes[32] == 0 ? nil : try TicketKeys(Array(bytes[start..<(start + 80)])))
+            keys.append(index == 0 && bytes[32] == 0 ? nil : try TicketKeys(bytes[start..<(start + 80)]))
         }
         try self.init(
             usedSince: Int64(bitPattern: number(4..<12)),
             epoch: UInt32(number(12..<16)),
-            routing: RoutingKey(Array(bytes[16..<32])),
+            routing: RoutingKey(bytes[16..<32]),
             keys
         )
     }

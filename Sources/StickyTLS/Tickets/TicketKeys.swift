@@ -37,6 +37,11 @@ public struct TicketKeys: Sendable {
 
     /// Takes keys from elsewhere; see ``init(bytes:layout:)``. Wipe the array yourself if you can.
     public init(_ bytes: [UInt8], layout: Layout = .openSSL) throws(TLSError) {
+        try self.init(bytes[...], layout: layout)
+    }
+
+    /// Without a copy of the slice.
+    init(_ bytes: ArraySlice<UInt8>, layout: Layout = .openSSL) throws(TLSError) {
         let result = bytes.withUnsafeBytes { bytes in
             Result { () throws(TLSError) in try TicketKeys(bytes: bytes, layout: layout) }
         }

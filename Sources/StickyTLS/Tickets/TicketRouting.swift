@@ -42,9 +42,9 @@ final class RoutingKey: @unchecked Sendable {
         try self.init { RAND_priv_bytes($0, 16) == 1 }
     }
 
-    convenience init(_ bytes: [UInt8]) throws(TLSError) {
+    convenience init(_ bytes: ArraySlice<UInt8>) throws(TLSError) {
         try self.init { memory in
-            for index in 0..<min(bytes.count, 16) { memory[index] = bytes[index] }
+            for (index, byte) in bytes.prefix(16).enumerated() { memory[index] = byte }
             return bytes.count == 16
         }
     }

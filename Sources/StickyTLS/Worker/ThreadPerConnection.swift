@@ -5,7 +5,8 @@ import Synchronization
 /// Serves each connection on a thread of its own, with code that blocks.
 ///
 /// The number of threads is bounded. Connections beyond it wait, and their time for the handshake runs; connections
-/// beyond those that may wait are dropped.
+/// beyond those that may wait are dropped. While some wait, a client that has not completed its handshake after 2 s
+/// loses its thread to them.
 public final class ThreadPerConnection: TLSConnectionHandler {
     /// Limits, and where to report.
     public struct Options: Sendable {
@@ -101,6 +102,7 @@ public final class ThreadPerConnection: TLSConnectionHandler {
         var connection = connection
         connection.idleTimeout = options.idleTimeout
         connection.drainSignal = drainSignal.descriptor
+        connection.threadIsWanted = { [self] in state.withLock { !$0.waiting.isEmpty } }
         do throws(TLSConnectionError) {
             try connection.handshake()
         } catch {

@@ -28,6 +28,11 @@ final class TestServer {
         if case .peerClosed = status { true } else { false }
     }
 
+    // What adapters say of waiting.
+    func waitForClient(_ owner: any TLSHandshakeOwner) { session.waitForClient(owner) }
+    func hearFromClient() { session.hearFromClient() }
+    func giveUpHandshake() { session.giveUpHandshake() }
+
     /// Feeds everything, and returns what is to be sent.
     func receive(_ input: [UInt8], pieces: Int = .max) -> [UInt8] {
         var sent: [UInt8] = []
