@@ -9,6 +9,8 @@ extension OpenSSLServerHandler {
     /// not fit and asks for another call.
     private static let ownOutput = 4096
     private static let mostPlaintext = 65_536
+    /// Bytes of a handshake that wait for their turn.
+    private static let mostWaiting = 16_384
 
     private var isDiscarding: Bool { state == .closing || state == .closed || inputHasEnded }
 
@@ -38,12 +40,16 @@ extension OpenSSLServerHandler {
         waitsForTurn = false
         waitingInput = nil
         takeIn(context, &buffer)
-        let isUseful = hasDelivered
         readIsComplete(context)
-        // The channel has asked whether to read on before the application had anything.
-        guard isUseful, context.channel.isActive else { return }
-        let readsOn = try? context.channel.syncOptions?.getOption(.autoRead)
-        if readsOn ?? true { context.channel.pipeline.syncOperations.read() }
+        guard readIsWithheld else { return }
+        readIsWithheld = false
+        context.read()
+    }
+
+    /// The handshake always wants more, and a channel that does not read for a moment costs two system calls. But what a
+    /// client can make us keep has a bound.
+    private func readOnBeforeTurn(_ context: ChannelHandlerContext) {
+        if (waitingInput?.readableBytes ?? 0) < Self.mostWaiting { context.read() } else { readIsWithheld = true }
     }
 
     private func takeIn(_ context: ChannelHandlerContext, _ buffer: inout ByteBuffer) {
@@ -61,8 +67,7 @@ extension OpenSSLServerHandler {
     }
 
     public func channelReadComplete(context: ChannelHandlerContext) {
-        // Nothing more is read before: what a client can make us keep has a bound.
-        if !waitsForTurn { readIsComplete(context) }
+        if waitsForTurn { readOnBeforeTurn(context) } else { readIsComplete(context) }
     }
 
     private func readIsComplete(_ context: ChannelHandlerContext) {
@@ -80,7 +85,7 @@ extension OpenSSLServerHandler {
 
     public func read(context: ChannelHandlerContext) {
         readIsWanted = true
-        if !waitsForTurn { context.read() }
+        if waitsForTurn { readOnBeforeTurn(context) } else { context.read() }
     }
 
     private func decrypt(_ context: ChannelHandlerContext, _ input: inout ByteBuffer) {

@@ -64,6 +64,8 @@ public final class OpenSSLServerHandler: ChannelDuplexHandler {
     var isDecrypting = false
     /// Bytes of the handshake wait for others to have their turn.
     var waitsForTurn = false
+    /// A wish to read that was not passed on before the turn.
+    var readIsWithheld = false
     /// Ciphertext that came while another piece was being decrypted, or before the turn.
     var waitingInput: ByteBuffer?
     /// Ciphertext since plaintext was last produced: a bound for what comes next.

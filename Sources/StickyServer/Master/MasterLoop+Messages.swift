@@ -52,7 +52,7 @@ extension MasterLoop {
 
     /// Gives named bytes to every worker, and from now on to each new one.
     func share(_ name: String, _ value: [UInt8]) {
-        shared[name] = value
+        wipe(shared.updateValue(value, forKey: name))
         for process in processes where process.control != nil && process.crashSignal == nil {
             sendShared(name, value, to: process)
             if case .lost = process.flushOutbound() { endControl(process) }

@@ -3,7 +3,8 @@ internal import Synchronization
 /// Named bytes that the master gives to every worker: those that live, and each new one before it can be ready.
 ///
 /// For what all copies of a server must agree on and what must outlive each of them, such as session ticket keys. The
-/// values survive respawn, reload and upgrade, and are never written to disk. Safe on any thread.
+/// values survive respawn, reload and upgrade, and are never written to disk. One that is replaced is wiped, unless somebody
+/// holds a copy. Safe on any thread.
 public final class SharedState: Sendable {
     private struct State: Sendable {
         var values: [String: [UInt8]] = [:]
@@ -46,10 +47,10 @@ public final class SharedState: Sendable {
     }
 
     func set(_ name: String, _ value: [UInt8]) {
-        let observers = state.withLock { state in
-            state.values[name] = value
-            return state.observers
+        let (old, observers) = state.withLock { state in
+            (state.values.updateValue(value, forKey: name), state.observers)
         }
+        wipe(old)
         for observer in observers { observer.call(name, value) }
     }
 

@@ -1,10 +1,34 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import StickyServer
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 @Suite("Shared state")
 struct SharedStateTests {
+    #if os(Linux)
+    @Test("A value that is replaced leaves nothing in memory")
+    func wiping() throws {
+        let size = 4096
+        let page = try #require(mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+        defer { munmap(page, size) }
+        // Locked, so that the search knows it for the needle.
+        #expect(mlock(page, size) == 0 && madvise(page, size, CInt(MADV_DONTDUMP)) == 0)
+        let needle = UnsafeMutableRawBufferPointer(start: page, count: 64)
+        for index in needle.indices { needle[index] = UInt8.random(in: 0...255) }
+        let secret = UnsafeRawBufferPointer(needle)
+        let shared = SharedState()
+        shared.set("keys", Array(secret))
+        #expect(try ProcessMemory.copies(of: secret, in: getpid()).ordinary == 1)
+        shared.set("keys", [1])
+        #expect(try ProcessMemory.copies(of: secret, in: getpid()).ordinary == 0)
+    }
+    #endif
+
     @Test("The last value of a name counts, and observers see every change")
     func values() {
         let shared = SharedState()
