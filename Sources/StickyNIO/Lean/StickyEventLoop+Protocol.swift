@@ -83,6 +83,17 @@ extension StickyEventLoop {
         timer.forget()
     }
 
+    /// A future that has succeeded: on the loop always the same one.
+    public func makeSucceededVoidFuture() -> EventLoopFuture<Void> {
+        let isHere = inEventLoop && !hasEnded
+        if isHere, let succeeded { return succeeded }
+        // Not `makeSucceededFuture`, which asks this method.
+        let promise = makePromise(of: Void.self)
+        promise.succeed(())
+        if isHere { succeeded = promise.futureResult }
+        return promise.futureResult
+    }
+
     /// Ends the process when the caller is not on the loop's thread, as NIO's loops do.
     public func preconditionInEventLoop(file: StaticString, line: UInt) {
         precondition(inEventLoop, "not on \(self)", file: file, line: line)

@@ -38,8 +38,8 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     @exclusivity(unchecked) private var unsettled: [any LoopSource] = []
     @exclusivity(unchecked) private var handshakes = HandshakeTurns<any LoopSource>()
     private var isStopping = false
-    private var hasEnded = false
-    private var succeeded: EventLoopFuture<Void>?
+    private(set) var hasEnded = false
+    var succeeded: EventLoopFuture<Void>?
     /// What the connections of the loop share.
     let shared = LoopResources()
 
@@ -279,17 +279,6 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
         hasEnded = true
         // It refers to the loop.
         succeeded = nil
-    }
-
-    /// A future that has succeeded: on the loop always the same one.
-    public func makeSucceededVoidFuture() -> EventLoopFuture<Void> {
-        let isHere = inEventLoop && !hasEnded
-        if isHere, let succeeded { return succeeded }
-        // Not `makeSucceededFuture`, which asks this method.
-        let promise = makePromise(of: Void.self)
-        promise.succeed(())
-        if isHere { succeeded = promise.futureResult }
-        return promise.futureResult
     }
 
     /// Runs Swift tasks on the loop.
