@@ -185,7 +185,7 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["StickyDemo", "TestSupport"],
-            exclude: ["Clients"],
+            exclude: ["Clients", "Preload"],
             swiftSettings: strict
         ),
         // HummingbirdFixture as real processes, with real clients.

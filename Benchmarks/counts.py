@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What repeats on any machine, however busy: system calls, wake-ups, instructions and allocations for each unit of work.
+"""What repeats on any machine, however busy: system calls, wake-ups, instructions and allocations for each unit of
+work.
 
 System calls come from strace, of master and worker; instructions and allocations from callgrind, of the worker's user
 space alone. See README.md."""
@@ -224,9 +225,11 @@ def row(name, case, result):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--cases", default=",".join(CASES), help=f"of {','.join(CASES)}")
-    parser.add_argument("--variants", default=",".join(VARIANTS), help=f"of the demo, of {','.join(VARIANTS)}; of Hummingbird, of {','.join(HUMMINGBIRD)}")
+    parser.add_argument("--variants", default=",".join(VARIANTS),
+                        help=f"of the demo, of {','.join(VARIANTS)}; of Hummingbird, of {','.join(HUMMINGBIRD)}")
     parser.add_argument("--hummingbird", help="a release HummingbirdFixture, to count it instead of the demo")
     parser.add_argument("--count", type=int, default=200, help="units of work that are counted")
+    parser.add_argument("--workers", type=int, default=1, help="of the server; more than one only with --what system")
     parser.add_argument("--what", default="system,profile", help="system calls, profile, or both")
     parser.add_argument("--sticky", help="the sticky-demo to count, instead of building one")
     parser.add_argument("--no-build", action="store_true", help="use the sticky-demo that is there")
@@ -234,6 +237,8 @@ def parse():
     options = parser.parse_args()
     if options.hummingbird and options.variants == ",".join(VARIANTS):
         options.variants = ",".join(HUMMINGBIRD)
+    if options.workers != 1 and options.what != "system":
+        parser.error("a profile is that of one worker; see --what")
     return options
 
 
@@ -247,7 +252,7 @@ def count(options, case, variant, directory):
             peers.StickyHummingbird.variant = HUMMINGBIRD[variant]
         else:
             peers.Sticky.options = [*VARIANTS[variant], "--allow-root"]
-        peers.Sticky.workers = 1
+        peers.Sticky.workers = options.workers
         peer = kinds[what](CASES[case][0], directory, min(os.sched_getaffinity(0)))
         try:
             if what == "system":

@@ -1,58 +1,22 @@
-"""What is measured, and one measurement of one peer."""
+"""One measurement of one peer."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import subprocess
+import time
 
 import peers
+from cases import IDLE
 
 BUILD = pathlib.Path(__file__).resolve().parent / "build"
-
-
-@dataclasses.dataclass
-class Case:
-    """What one measurement of one peer does."""
-
-    what: str
-    client: str  # options of the load client
-    leaf: str = "ecdsa"
-    unit: str = "µs"
-    limit: str = ""  # mode of `limit memory`; "none": TCP alone; empty: there is no limit to compare with
-    per_byte: bool = False
-    latency: str = ""  # a latency instead of CPU
-    name: str = ""
-
-
-RAW, LIBSSL = "--raw", "--fast"
-CASES = {
-    "full": Case("full TLS 1.3 handshake, ECDSA, 1 GET, close", f"--mode full {RAW}", limit="full"),
-    "resume": Case("resumed TLS 1.3 handshake, 1 GET, close", f"--mode resume {RAW}", limit="resume"),
-    "full-rsa": Case("full TLS 1.3 handshake, RSA-2048, 1 GET, close", f"--mode full {RAW}", "rsa", limit="full"),
-    "full-1.2": Case("full TLS 1.2 handshake, ECDSA, 1 GET, close", f"--mode full --tls 1.2 {LIBSSL}",
-                     limit="full-1.2"),
-    "resume-1.2": Case("resumed TLS 1.2 handshake, 1 GET, close", f"--mode resume --tls 1.2 {LIBSSL}",
-                       limit="resume-1.2"),
-    "keepalive": Case("GET of 14 bytes on 32 kept connections", f"--mode keepalive {LIBSSL}", limit="keepalive"),
-    "bulk": Case("1 MiB answers on 4 kept connections, per byte", f"--mode bulk {LIBSSL}", unit="ns/B", limit="bulk",
-                 per_byte=True),
-    "plain": Case("TCP without TLS: connect, 1 GET, close", "--mode full --tls off", "plain", limit="none"),
-    "plain-keepalive": Case("TCP without TLS: GET of 14 bytes on 32 kept connections", "--mode keepalive --tls off",
-                            "plain", limit="none"),
-    "idle": Case("memory per idle connection", f"--mode idle {LIBSSL}", unit="KiB"),
-    "connect-latency": Case("connect to first byte of ServerHello, 500 connections/s, Poisson; p50",
-                            f"--mode full {RAW} --rate 500 --poisson --connections 256", latency="hello_us"),
-    "request-latency": Case("request latency at 4000/s on 32 kept connections, Poisson; p50",
-                            f"--mode keepalive {LIBSSL} --rate 4000 --poisson", latency="latency_us"),
-}
-for name, case in CASES.items():
-    case.name = name
-USUAL = "full,resume,full-rsa,full-1.2,resume-1.2,keepalive,bulk,idle"
+FEW = 10  # connections beside which a crowd is looked at
 
 
 def start(options, kind, leaf, directory):
-    return kind(leaf, directory, options.server_core, options.fifo)
+    return kind(leaf, directory, options.server_core)
 
 
 class Client:
@@ -63,8 +27,6 @@ class Client:
 
         def settle():
             os.sched_setaffinity(0, {options.client_core})
-            if options.fifo:
-                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=settle)
@@ -84,7 +46,9 @@ class Client:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        if failure:
+            self.process.kill()
         if self.process.poll() is None:
             try:
                 self.process.communicate("\n", timeout=10)
@@ -107,54 +71,122 @@ def busy(*cores):
 
 
 def check(case, result):
-    failed = sum(result["failed"].values())
-    if failed > result["operations"] / 1000 or result["operations"] == 0:
-        raise RuntimeError(f"failures: {result['failed']}, operations: {result['operations']}")
-    if "resume" in case.client and result["resumed"] < result["operations"] * 0.99:
-        raise RuntimeError(f"only {result['resumed']} of {result['operations']} sessions were resumed")
-
-
-def measure(options, case, peer):
-    """CPU (or latency) of one peer in one case; raises RuntimeError when it cannot be measured."""
-    more = [] if case.latency else ["--duration", options.seconds]
-    if case.latency:
-        more = ["--duration", max(options.seconds, 2)]
-    with Client(options, case, peer.port, *more) as client:
-        client.ready()
-        all_before, before = busy(options.server_core, options.client_core), peer.cpu()
-        result = client.go()
-        after, all_after = peer.cpu(), busy(options.server_core, options.client_core)
+    """A result counts only if every operation did what the case says, and nothing else."""
     if not result:
         raise RuntimeError("the client gave no result")
+    operations, resumed = result["operations"], result["resumed"]
+    if operations == 0 or sum(result["failed"].values()):
+        raise RuntimeError(f"failures: {result['failed']}, operations: {operations}")
+    if case.mode == "resume" and resumed < operations * 0.99:
+        raise RuntimeError(f"only {resumed} of {operations} sessions were resumed")
+    if case.mode != "resume" and resumed:
+        raise RuntimeError(f"{resumed} of {operations} sessions were resumed")
+
+
+def measure(options, case, peer, guard):
+    """CPU (or latency) of one peer in one case; raises RuntimeError when it cannot be measured."""
+    seconds = max(options.seconds, 2) if case.latency else options.seconds
+    sources = ["--src", ",".join(two_sources(options, case, peer))] if case.two_workers else []
+    with Client(options, case, peer.port, "--duration", seconds, *sources) as client:
+        client.ready()
+        processes, all_before = peer.processes(), busy(options.server_core, options.client_core)
+        try:
+            with guard.raised([client.process.pid, *processes], 20 + 3 * seconds):
+                before = peer.cpu(processes)
+                result = client.go()
+                after = peer.cpu(processes)
+        except OSError as error:
+            raise RuntimeError(f"the peer's processes changed during the measurement: {error}") from None
+        all_after = busy(options.server_core, options.client_core)
+        if peer.processes() != processes:
+            raise RuntimeError("the peer's processes changed during the measurement")
     check(case, result)
-    if before.keys() != after.keys():
-        raise RuntimeError("the peer's processes changed during the measurement")
     spent = sum(after.values()) - sum(before.values())
+    server_busy = spent / 1e9 / result["seconds"]
+    if server_busy < 0.01:
+        raise RuntimeError("the peer was idle: somebody else has answered")
     if case.latency:
         value = result[case.latency]["p50"]
     else:
         value = spent / result["bytes"] if case.per_byte else spent / result["operations"] / 1000
     others = (all_after - all_before - spent / 1e9 - result["client_cpu"]) / result["seconds"] / 2
-    return {"value": value, "others": max(others, 0), "server_busy": spent / 1e9 / result["seconds"],
+    return {"value": value, "others": max(others, 0), "server_busy": server_busy,
             "client_busy": result["client_cpu"] / result["seconds"], "client": result}
 
 
-def measure_idle(options, case, kind, directory):
-    """A new server each time, because memory that once was used does not come back."""
+def two_sources(options, case, peer):
+    """Two addresses whose connections go to different workers: to which, their CPU clocks tell."""
+    one_each = dataclasses.replace(case, client=f"{case.client} --mode full --connections 1 --count 20")
+    found = {}
+    for number in range(2, 200):
+        if peer.two_sources:
+            break
+        source, workers = f"127.0.{number}.1", peer.processes()[1:]
+        with Client(options, one_each, peer.port, "--src", source) as client:
+            client.ready()
+            before = peer.cpu(workers)
+            check(one_each, client.go())
+            after = peer.cpu(workers)
+        found.setdefault(max(workers, key=lambda pid: after[pid] - before[pid]), source)
+        if len(found) == 2:
+            peer.two_sources = list(found.values())
+    if not peer.two_sources:
+        raise RuntimeError("all addresses go to the same worker")
+    return peer.two_sources
+
+
+@contextlib.contextmanager
+def held(options, port, count):
+    """Connections that have had one answer each and then do nothing. They are all still there at the end."""
+    with Client(options, IDLE, port, "--connections", count) as client:
+        client.ready()
+        yield
+        check(IDLE, client.go())
+
+
+def measure_idle(options, case, kind, directory, guard):
+    """A new server each time, because memory that once was used does not come back: what the first connections had
+    would serve those that are measured, so they stay open."""
     peer = start(options, kind, case.leaf, directory)
     try:
-        with Client(options, case, peer.port, "--connections", 64) as client:
-            client.ready()
-        before = peer.memory()
-        with Client(options, case, peer.port, "--connections", options.idle) as client:
-            client.ready()
-            after = peer.memory()
+        with held(options, peer.port, 64):
+            before = peer.memory()
+            with held(options, peer.port, options.idle):
+                after = peer.memory()
         return {"value": (after - before) / options.idle / 1024}
     finally:
         peer.stop()
 
 
-def measure_limit(options, case, tcp):
+def measure_crowd(options, case, kind, directory, guard):
+    """The CPU of a connection while many others are open, and, before and after that, while few are."""
+    peer = start(options, kind, case.leaf, directory)
+    try:
+        measure(options, case, peer, guard)  # warms up
+        with held(options, peer.port, FEW):
+            before = measure(options, case, peer, guard)
+            with held(options, peer.port, options.crowd - FEW):
+                settle(peer)
+                result = measure(options, case, peer, guard)
+            settle(peer)
+            after = measure(options, case, peer, guard)
+        return {**result, "without": (before["value"] + after["value"]) / 2}
+    finally:
+        peer.stop()
+
+
+def settle(peer):
+    """Waits until the server has nothing left to do of what went before."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        before = sum(peer.cpu(peer.processes()).values())
+        time.sleep(0.2)
+        if sum(peer.cpu(peer.processes()).values()) - before < 2_000_000:  # 1 %
+            return
+    raise RuntimeError("the peer does not come to rest")
+
+
+def measure_limit(options, case, tcp, guard):
     """The in-memory half on libssl plus the bare TCP half, one after the other on the server's core."""
     memory = 0
     if case.limit != "none":
@@ -163,6 +195,6 @@ def measure_limit(options, case, tcp):
         done = subprocess.run(["taskset", "-c", str(options.server_core), *command], check=True, capture_output=True,
                               text=True)
         memory = float(done.stdout) / (peers.BULK if case.per_byte else 1000)
-    mode = case.client.split()[1].replace("resume", "full")
-    network = measure(options, dataclasses.replace(case, client=f"--mode {mode} --tls off"), tcp)
+    mode = case.mode.replace("resume", "full")
+    network = measure(options, dataclasses.replace(case, client=f"--mode {mode} --tls off"), tcp, guard)
     return {**network, "value": memory + network["value"], "memory": memory, "network": network["value"]}

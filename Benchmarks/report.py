@@ -24,28 +24,85 @@ def summarize(values, base):
                 "rounds": len(good),
                 "server_busy": statistics.median(b[0] for b in busy) if busy else None,
                 "client_busy": statistics.median(b[1] for b in busy) if busy else None,
+                "failed": len(row) - len(good),
+                "suites": sorted({one["client"]["tls"] for one in row if one and "client" in one}),
             }
     return summary
 
 
+def failures(values):
+    """What did not work, in words. A median over the other rounds must not hide it."""
+    return [f"{name}, {peer}: {row.count(None)} of {len(row)} rounds failed"
+            for name, by_peer in values.items() for peer, row in by_peer.items() if None in row]
+
+
 def table(cases, summary, base):
-    lines = [f"{'':16} {'':12} {'median':>10}      {'× ' + base:>7}  {'quartiles':13}  server/client busy"]
+    lines = [f"{'':16} {'':22} {'median':>10}      {'× ' + base:>7}  {'quartiles':13}  server/client busy"]
     for name, case in cases.items():
         lines.append(f"{name}: {case.what}")
         rows = summary.get(name, {})
         for peer in sorted(rows, key=lambda peer: rows[peer]["median"] or 1e99):
             row = rows[peer]
             if row["median"] is None:
-                lines.append(f"{'':16} {peer:12} {'failed':>10}")
+                lines.append(f"{'':16} {peer:22} {'failed':>10}")
                 continue
             digits = 1 if row["median"] >= 2 else 3
-            line = f"{'':16} {peer:12} {row['median']:10.{digits}f} {case.unit:4}"
+            line = f"{'':16} {peer:22} {row['median']:10.{digits}f} {case.unit:4}"
             line += f" {row['ratio']:6.2f}×" if row["ratio"] else " " * 8
             line += "  {:.2f}–{:.2f}    ".format(*row["quartiles"]) if row["quartiles"] else " " * 15
             if row["server_busy"] is not None and peer != "limit":
                 line += f"  {row['server_busy']:4.0%} /{row['client_busy']:4.0%}"
+            if row["failed"]:
+                line += f"  {row['failed']} rounds failed"
             lines.append(line)
+        suites = {suite for peer, row in rows.items() if peer != "limit" for suite in row["suites"]}
+        if len(suites) > 1:
+            lines.append(f"{'':16} not the same suite: " + ", ".join(sorted(suites)))
     return "\n".join(lines)
+
+
+# --- Two peers, or two measurements of one, in the same round
+
+HAND_OFF = [("sticky", "sticky-kernel"), ("sticky-schedule", "sticky-kernel-schedule")]
+MANY_WORKERS = [("sticky-32-workers", "sticky"), ("nginx-32-workers", "nginx-2-workers")]
+
+
+def compare(values):
+    """Comparisons that have a goal of their own, as far as their peers and cases were measured."""
+    def both(case, one, other):
+        row = values.get(case, {})
+        return [pair for pair in zip(row.get(one, []), row.get(other, [])) if all(pair)]
+
+    found = []
+    for one, other in HAND_OFF:
+        title = f"added by the hand-off ({one} − {other})"
+        for case, what in (("full", "CPU of a TLS connection"), ("plain", "CPU of a connection without TLS")):
+            pairs = both(case, one, other)
+            found.append(spread(title, what, [a["value"] - b["value"] for a, b in pairs], "µs"))
+        for case, what in (("connect-latency", "ServerHello"), ("plain-latency", "answer without TLS")):
+            pairs = [(a["client"]["hello_us"], b["client"]["hello_us"]) for a, b in both(case, one, other)]
+            for quantile in ("p50", "p99"):
+                differences = [a[quantile] - b[quantile] for a, b in pairs]
+                found.append(spread(title, f"{quantile} until {what}", differences, "µs"))
+    for one, other in MANY_WORKERS:
+        for case in ("full", "two-full", "keepalive", "two-keepalive", "plain", "plain-keepalive"):
+            ratios = [a["value"] / b["value"] for a, b in both(case, one, other)]
+            found.append(spread(f"{one} / {other}", f"CPU, {case}", ratios, "×"))
+    for peer, row in values.get("crowd", {}).items():
+        found.append(spread("beside a crowd / beside 10 idle connections", f"CPU of a TLS connection, {peer}",
+                            [one["value"] / one["without"] for one in row if one], "×"))
+    return [one for one in found if one]
+
+
+def spread(title, what, numbers, unit):
+    if not numbers:
+        return None
+    median, digits = statistics.median(numbers), 2 if unit == "×" else 1
+    text = f"{title}: {what}: {median:.{digits}f} {unit}"
+    quartiles = statistics.quantiles(numbers, n=4, method="inclusive")[::2] if len(numbers) > 1 else None
+    if quartiles:
+        text += " ({:.{d}f} to {:.{d}f})".format(*quartiles, d=digits)
+    return {"text": text, "what": f"{title}: {what}", "median": median, "quartiles": quartiles, "unit": unit}
 
 
 def strangers(values):
@@ -63,63 +120,3 @@ def machine():
             done = subprocess.run(command, capture_output=True, text=True)
             versions[name] = (done.stdout + done.stderr).strip()
     return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(), **versions}
-
-
-# --- The picture
-
-STYLE = """
-  text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f2328 }
-  .small { font-size: 11px; fill: #59636e }
-  .title { font-size: 15px; font-weight: 600 }
-  .ours { fill: #d9480f } .other { fill: #868e96 } .line { stroke: #d0d7de }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 } .small { fill: #9198a1 }
-    .ours { fill: #ff922b } .other { fill: #6e7681 } .line { stroke: #3d444d }
-  }
-"""
-LABELS = {
-    "full": "TLS 1.3 handshake + request", "resume": "resumed TLS 1.3 + request", "full-rsa": "TLS 1.3, RSA-2048 + request",
-    "full-1.2": "TLS 1.2 handshake + request", "resume-1.2": "resumed TLS 1.2 + request",
-    "keepalive": "request, kept connection", "bulk": "byte of a 1 MiB answer", "plain": "connection without TLS + request",
-    "idle": "memory of an idle connection",
-}
-
-
-def svg(result):
-    """The medians of a run as bars, each group drawn to the scale of its largest."""
-    summary, base, units = result["summary"], result["base"], result.get("units", {})
-    width, left, right, step = 760, 250, 150, 17
-    y, rows = 62, []
-    for case, peers_of in summary.items():
-        known = {peer: row for peer, row in peers_of.items() if row["median"] is not None}
-        if not known:
-            continue
-        rows.append(f'<text x="12" y="{y + 12}">{LABELS.get(case, case)}</text>')
-        most = max(row["median"] for row in known.values())
-        for peer, row in sorted(known.items(), key=lambda item: item[1]["median"]):
-            length = row["median"] / most * (width - left - right)
-            kind = "ours" if peer.startswith("sticky") else "other"
-            digits = 1 if row["median"] >= 2 else 2
-            ratio = f" ({row['ratio']:.2f} × {base})" if row["ratio"] and peer != base else ""
-            rows.append(f'<text class="small" x="{left - 8}" y="{y + 12}" text-anchor="end">{peer}</text>'
-                        f'<rect class="{kind}" x="{left}" y="{y + 2}" width="{length:.1f}" height="{step - 5}" rx="2"/>'
-                        f'<text class="small" x="{left + length + 6:.1f}" y="{y + 12}">'
-                        f'{row["median"]:.{digits}f} {units.get(case, "")}{ratio}</text>')
-            y += step
-        y += 10
-    head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y + 30}" viewBox="0 0 {width} {y + 30}" '
-            f'role="img" aria-label="Server CPU for a unit of work"><style>{STYLE}</style>'
-            '<text class="title" x="12" y="24">Server CPU for a unit of work; shorter is better</text>'
-            f'<text class="small" x="12" y="42">medians of {result["options"]["rounds"]} rounds, {result["time"][:10]}, '
-            f'{result["machine"]["cpu"].strip()}; other processes used {result["others"]:.0%} of the machine</text>')
-    return head + "\n".join(rows) + f'<line class="line" x1="12" x2="{width - 12}" y1="50" y2="50"/></svg>\n'
-
-
-if __name__ == "__main__":
-    import json
-    import sys
-
-    if len(sys.argv) != 2:
-        sys.exit("usage: report.py RESULT.json > picture.svg")
-    with open(sys.argv[1]) as file:
-        print(svg(json.load(file)), end="")

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,8 +16,10 @@ import sys
 import tempfile
 
 import peers
-from measure import BUILD, CASES, LIBSSL, RAW, USUAL, measure, measure_idle, measure_limit, start
-from report import machine, strangers, summarize, table
+from cases import CASES, LIBSSL, RAW, USUAL
+from measure import BUILD, measure, measure_crowd, measure_idle, measure_limit, start
+from realtime import Guard, NoGuard
+from report import compare, failures, machine, strangers, summarize, table
 
 HERE = pathlib.Path(__file__).resolve().parent
 FAILED = None
@@ -56,16 +59,23 @@ def start_all(options, cases, directory, running):
     kinds = {}
     for name in options.peers:
         kind = peers.KNOWN[name]
+        served = [case for case in cases.values() if kind.serves(case.name)]
+        shared = {case.leaf for case in served if not case.own_server}
         try:
-            for leaf in sorted({case.leaf for case in cases.values() if kind.serves(case.name)}):
+            for leaf in sorted(shared):
                 running[name, leaf] = start(options, kind, leaf, directory)
+            if served and not shared:
+                start(options, kind, served[0].leaf, directory).stop()  # only to see that it can
             kinds[name] = kind
         except peers.CannotStart as error:
+            options.left_out[name] = str(error)
             say(f"without {name}: {error}")
+            if name == options.base:
+                sys.exit(f"nothing to compare with: {name} cannot start")
     return kinds
 
 
-def rounds(options, cases, directory):
+def rounds(options, cases, directory, guard):
     """values[case][peer] is a list with one measurement a round, or FAILED."""
     values = {name: {} for name in cases}
     running, tcp = {}, None
@@ -78,18 +88,19 @@ def rounds(options, cases, directory):
                 order = [peer for peer in kinds if kinds[peer].serves(name)]
                 if tcp and case.limit:
                     order.append("limit")
-                if name == "idle" and not 1 <= number <= 3:
-                    continue  # memory hardly varies, and new servers need no warm-up
+                if (case.own_server and number == 0) or (name == "idle" and number > 3):
+                    continue  # new servers need no warm-up, and memory hardly varies
                 random.shuffle(order)
                 for peer in order:
                     try:
                         if peer == "limit":
-                            one = measure_limit(options, case, tcp)
-                        elif name == "idle":
-                            one = measure_idle(options, case, kinds[peer], directory)
+                            one = measure_limit(options, case, tcp, guard)
+                        elif case.own_server:
+                            one = {"idle": measure_idle, "crowd": measure_crowd}[name](options, case, kinds[peer],
+                                                                                       directory, guard)
                         else:
-                            one = measure(options, case, running[peer, case.leaf])
-                    except (RuntimeError, peers.CannotStart, OSError) as error:
+                            one = measure(options, case, running[peer, case.leaf], guard)
+                    except (RuntimeError, peers.CannotStart, OSError, subprocess.SubprocessError) as error:
                         say(f"round {number}: {peer}, {name}: {error}")
                         one = FAILED
                     if number > 0:  # the first round only warms up
@@ -111,6 +122,7 @@ def parse():
     parser.add_argument("--rounds", type=int, default=11, help="counted rounds, after one that is not (default 11)")
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement (default 0.5)")
     parser.add_argument("--idle", type=int, default=2000, help="connections in the case `idle` (default 2000)")
+    parser.add_argument("--crowd", type=int, default=10000, help="connections in the case `crowd` (default 10000)")
     parser.add_argument("--no-limit", dest="limit", action="store_false", help="without the bare limit")
     parser.add_argument("--no-build", action="store_true", help="take the release build that is there")
     parser.add_argument("--sticky", help="take this sticky-demo and build none")
@@ -121,13 +133,16 @@ def parse():
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--client-core", type=int, default=1)
     options = parser.parse_args()
-    options.peers = options.peers.split(",")
+    options.peers, options.left_out = options.peers.split(","), {}
     for name in options.peers:
         if name not in peers.KNOWN:
             parser.error(f"no peer {name}")
     unknown = [name for name in options.cases.split(",") if name not in CASES]
     if unknown:
         parser.error(f"no case {', '.join(unknown)}")
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if max(options.crowd, options.idle) + 1000 > most:
+        parser.error(f"--crowd and --idle need more descriptors than a process may have, which is {most} (ulimit -Hn)")
     if not {options.server_core, options.client_core} <= os.sched_getaffinity(0):
         parser.error("server and client need a core each; see --server-core and --client-core")
     return options
@@ -135,7 +150,8 @@ def parse():
 
 def main():
     options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped then too
+    for fatal in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(fatal, lambda *_: sys.exit(143))  # so that the servers are stopped then too
     cases = {name: CASES[name] for name in options.cases.split(",")}
     if options.libssl_client:
         for name, case in cases.items():
@@ -147,10 +163,21 @@ def main():
     if any(name.startswith("sticky") for name in options.peers):
         peers.Sticky.binary = os.path.abspath(options.sticky) if options.sticky else build_sticky(options.no_build)
 
-    with tempfile.TemporaryDirectory(prefix="sticky-bench-") as directory:
-        values = rounds(options, cases, directory)
+    # From here on this process stays away from the servers' core, and so do its looks into /proc.
+    os.sched_setaffinity(0, {options.client_core})
+    guard = Guard(options.client_core) if options.fifo else NoGuard()
+    try:
+        with tempfile.TemporaryDirectory(prefix="sticky-bench-") as directory:
+            values = rounds(options, cases, directory, guard)
+    finally:
+        guard.end()
     summary = summarize(values, options.base)
+    comparisons = compare(values)
     print(table(cases, summary, options.base))
+    for line in comparisons:
+        print(line["text"])
+    if options.left_out:
+        print("Left out, because they could not start: " + ", ".join(options.left_out))
     others = strangers(values)
     if others > 0.1:
         print(f"Other processes used {others:.0%} of the two cores meanwhile: trust these numbers less.")
@@ -162,9 +189,11 @@ def main():
     file.write_text(json.dumps({"time": now.isoformat(timespec="seconds"), "machine": machine(),
                                 "options": vars(options), "base": options.base, "others": others,
                                 "units": {name: case.unit for name, case in cases.items()},
-                                "load": os.getloadavg(), "summary": summary, "rounds": values},
-                               indent=1, default=str))
+                                "load": os.getloadavg(), "summary": summary,
+                                "comparisons": comparisons, "rounds": values}, indent=1, default=str))
     say(f"written: {file}")
+    if failed := failures(values):
+        sys.exit("this run is not whole: " + "; ".join(failed))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ static bool closes(void) { return options->mode == MODE_FULL || options->mode ==
 void engine_open(const struct options *given, const struct transport *chosen) {
     options = given;
     transport = chosen;
+    response_length = given->length;
     struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM};
     int error = getaddrinfo(options->host, options->port, &hints, &found);
     if (error) {
@@ -140,7 +141,7 @@ static void start(struct connection *c, uint64_t due) {
         struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = options->sources[c->source]};
         if (bind(c->fd, (struct sockaddr *)&source, sizeof source) < 0) return fail(c, &result->failed_connect);
     }
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event);
     if (connect(c->fd, (struct sockaddr *)&target, target_length) < 0 && errno != EINPROGRESS)
         fail(c, &result->failed_connect);
@@ -167,8 +168,9 @@ static void advance(struct connection *c, uint32_t events) {
     }
     if (c->state == WAITING || c->state == ENDING) {
         if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) receive_response(c);
-    } else if (c->state == IDLE && (events & (EPOLLHUP | EPOLLERR))) {
-        disconnect(c); // the server has given it up; the next operation on it connects again
+    } else if (c->state == IDLE && (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP))) {
+        result->lost++; // the server has given it up; the next operation on it connects again
+        disconnect(c);
     }
 }
 
@@ -225,8 +227,18 @@ static double cpu(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+// Counts the connections that are still there: an operation each, the others are lost.
+static void look_at_idle(struct result *into) {
+    for (int i = 0; i < options->connections; i++) {
+        char byte;
+        bool quiet = connections[i].state == IDLE &&
+                     recv(connections[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+        ++*(quiet ? &into->operations : &into->lost);
+    }
+}
+
 void engine_measure(struct result *into) {
-    if (options->mode == MODE_IDLE) return;
+    if (options->mode == MODE_IDLE) return look_at_idle(into);
     double before = cpu();
     uint64_t until = options->count ? UINT64_MAX : now() + (uint64_t)(options->duration * 1e9);
     run(into, options->count, until, options->rate, (size_t)options->connections);

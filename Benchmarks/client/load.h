@@ -25,6 +25,7 @@ struct options {
     int tls;                                    // 0: plain TCP, 12, 13
     bool raw;                                   // our own TLS 1.3 client instead of libssl's
     bool fast;                                  // do not verify certificates
+    int64_t length;                             // of the body that a good answer has; -1: any
     bool steps;                                 // wait for a line on stdin before and after the measured part
     uint32_t sources[MAX_SOURCES];              // IPv4 addresses to connect from, network byte order
     int source_count;
@@ -39,6 +40,7 @@ struct response {
     uint64_t remaining;
 };
 
+extern int64_t response_length; // of the body that is expected; -1: any
 void response_reset(struct response *r);
 // 1 when the response is complete, 0 when more is needed, -1 when it is not a good 200 response.
 int response_feed(struct response *r, const char *bytes, size_t count);
@@ -85,6 +87,7 @@ extern const struct transport tcp_transport, libssl_transport, raw_transport;
 
 struct result {
     uint64_t operations, failed_connect, failed_handshake, failed_response, stalled, resumed, bytes;
+    uint64_t lost; // connections that the server gave up while they were idle
     double seconds, client_cpu;
     struct samples latency, hello; // from the due time to the end, and to the first byte from the server
 };

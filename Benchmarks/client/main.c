@@ -18,10 +18,11 @@ static const char usage[] =
     "      resume     the same with a resumed session\n"
     "      keepalive  GETs in a row on connections that stay open\n"
     "      bulk       keepalive with 1 MiB answers on 4 connections\n"
-    "      idle       open the connections with one GET each, then hold them (use --steps)\n"
+    "      idle       open the connections with one GET each, then hold them (use --steps), and count\n"
+    "                 those that are still there\n"
     "  --host HOST         default 127.0.0.1\n"
     "  --port PORT\n"
-    "  --path PATH         default /hello (bulk: /bytes/1048576)\n"
+    "  --path PATH         default /hello (bulk: /bytes/1048576), whose body must have 14 (1048576) bytes\n"
     "  --name NAME         for SNI, verification and Host; default localhost\n"
     "  --connections N     in flight at once; default 32 (bulk: 4)\n"
     "  --duration SECONDS  default 1\n"
@@ -68,6 +69,7 @@ static void set_mode(struct options *o, const char *name) {
         o->mode = MODE_KEEPALIVE;
         o->path = "/bytes/1048576";
         o->connections = 4;
+        o->length = 1 << 20;
         return;
     }
     for (int i = 0; i < 4; i++)
@@ -113,9 +115,10 @@ static struct options parse(int count, char **arguments) {
         exit(2);
     }
     o.path = "/hello";
+    o.length = 14;
     o.connections = 32;
     set_mode(&o, mode);
-    if (path) o.path = path;
+    if (path) o.path = path, o.length = -1;
     if (connections) o.connections = connections;
     if (o.raw && o.tls != 13) die("--raw speaks TLS 1.3 only", NULL);
     if (o.mode == MODE_RESUME && o.tls == 0) die("nothing to resume without TLS", NULL);
@@ -128,12 +131,12 @@ static struct options parse(int count, char **arguments) {
 }
 
 static uint64_t failures(const struct result *r) {
-    return r->failed_connect + r->failed_handshake + r->failed_response + r->stalled;
+    return r->failed_connect + r->failed_handshake + r->failed_response + r->stalled + r->lost;
 }
 
 static void print_failures(FILE *file, const struct result *r) {
-    fprintf(file, "{\"connect\": %lu, \"handshake\": %lu, \"response\": %lu, \"stalled\": %lu}", r->failed_connect,
-            r->failed_handshake, r->failed_response, r->stalled);
+    fprintf(file, "{\"connect\": %lu, \"handshake\": %lu, \"response\": %lu, \"stalled\": %lu, \"lost\": %lu}",
+            r->failed_connect, r->failed_handshake, r->failed_response, r->stalled, r->lost);
 }
 
 static void wait_for_line(void) {

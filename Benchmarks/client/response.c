@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+int64_t response_length = -1;
+
 void response_reset(struct response *r) {
     r->head_length = 0;
     r->in_body = r->until_end = false;
@@ -16,6 +18,7 @@ static int parse_head(struct response *r) {
     if (length) r->remaining = strtoull(length + 17, NULL, 10);
     else r->until_end = true;
     r->in_body = true;
+    if (response_length >= 0 && (r->until_end || r->remaining != (uint64_t)response_length)) return -1;
     return 0;
 }
 

@@ -3,9 +3,10 @@
 # and closed, and what a single client sees meanwhile. The server is Tests/ClusterFixture, optimised, which answers on
 # the worker's control thread; there is no TLS and no NIO in it.
 #
-# With the machine to itself as far as root can have it: chrt -f 5 Benchmarks/storm/run.sh
-#
 #   Benchmarks/storm/run.sh [ROUNDS [CONNECTIONS [WIDTH]]]
+#
+# With FIFO=5 in the environment (as root) server and load have that real-time priority during a round, and only then: a
+# master that reaps a worker with it may wait in the kernel for ever (see ../realtime.py).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,7 +20,24 @@ server=$(swift build -c release --product ClusterFixture --scratch-path "$build/
 out=$(mktemp)
 "$server" workers=2 greet=yes events=lifecycle >"$out" &
 master=$!
-trap 'kill "$master" 2>/dev/null; wait "$master" 2>/dev/null || true; rm -f "$out"' EXIT
+trap 'ordinary; kill "$master" 2>/dev/null; wait "$master" 2>/dev/null || true; rm -f "$out"' EXIT
+trap 'exit 143' INT TERM HUP
+
+servers() { echo "$master" && cat "/proc/$master/task/"*/children; }
+ordinary() {
+    [ -z "${FIFO-}" ] || for pid in $(servers 2>/dev/null); do
+        chrt --all-tasks --other --pid 0 "$pid" 2>/dev/null || true
+    done
+}
+realtime() {
+    [ -z "${FIFO-}" ] || for pid in $(servers); do chrt --all-tasks --reset-on-fork --fifo --pid "$FIFO" "$pid"; done
+}
+storm() {
+    realtime
+    timeout -s KILL 300 ${FIFO:+chrt --fifo "$FIFO"} "$build/storm" "$port" "$connections" "$width"
+    ordinary
+}
+
 for _ in $(seq 100); do
     grep -q ^listening "$out" && break
     sleep 0.1
@@ -27,7 +45,7 @@ done
 port=$(sed -n 's/^listening [^ ]*:\([0-9]*\) .*/\1/p' "$out")
 echo "2 workers, $connections connections, $width at a time; load average $(cut -d' ' -f1 /proc/loadavg)"
 for round in $(seq "$rounds"); do
-    echo "round $round: $("$build/storm" "$port" "$connections" "$width");" \
+    echo "round $round: $(storm);" \
         "resident: $(cat "/proc/$master/task/"*/children | xargs -n1 | sort -n |
             while read -r pid; do awk '/VmRSS/ { printf "%d ", $2 }' "/proc/$pid/status"; done)" \
         "$(awk '/VmRSS/ { print $2 }' "/proc/$master/status") KiB"

@@ -1,7 +1,9 @@
 #if Hummingbird
 import NIOCore
 import NIOEmbedded
+import StickyNIO
 @testable import StickyHummingbird
+import TestSupport
 import Testing
 
 @Suite("The deadline of a connection")
@@ -74,5 +76,37 @@ struct ConnectionDeadlineTests {
         loop.advanceTime(by: .seconds(5))
         #expect(fired.value == 0)
     }
+
+    #if os(Linux)
+    @Test("needs no task on our own loop, and comes, moves, clears and ends as on others")
+    func lean() async throws {
+        let loop = try StickyEventLoop()
+        let state = NIOLoopBoundBox.makeBoxSendingValue([] as [String], eventLoop: loop)
+        try await loop.submit {
+            func set(_ deadline: ConnectionDeadline, _ time: TimeAmount, _ name: String) {
+                if deadline.move(to: loop.now + time) { deadline.startTimer(on: loop) { state.value.append(name) } }
+            }
+            let moved = ConnectionDeadline()
+            set(moved, .hours(1), "moved")
+            set(moved, .milliseconds(20), "moved")
+            let later = ConnectionDeadline()
+            set(later, .milliseconds(1), "later")
+            set(later, .milliseconds(40), "later")
+            let cleared = ConnectionDeadline()
+            set(cleared, .milliseconds(1), "cleared")
+            cleared.clear()
+            let ended = ConnectionDeadline()
+            set(ended, .milliseconds(1), "ended")
+            ended.end()
+            // Behind all of them.
+            set(ConnectionDeadline(), .milliseconds(60), "last")
+        }.get()
+        try await eventually(within: 20, "the last one has come") {
+            try await loop.submit { state.value.contains("last") }.get()
+        }
+        #expect(try await loop.submit { state.value }.get() == ["moved", "later", "last"])
+        try await loop.shutdownGracefully()
+    }
+    #endif
 }
 #endif

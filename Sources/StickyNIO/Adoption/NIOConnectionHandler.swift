@@ -34,7 +34,8 @@ public final class NIOConnectionHandler: ConnectionHandler {
     private let ownsGroup: Bool
     private let loops: [Loop]
     private let next = Atomic<Int>(0)
-    private let place = Mutex((slot: 0, generation: 1))
+    private let slot = Atomic<Int>(0)
+    private let generation = Atomic<Int>(1)
     private let setup: ChannelSetup
     #if os(Linux)
     private let lean: LeanSetup
@@ -73,13 +74,18 @@ public final class NIOConnectionHandler: ConnectionHandler {
     public func start(_ worker: Worker) async throws {
         _ = try group.get()
         setup.tls?.attach(to: worker)
-        place.withLock { $0 = (worker.slot, worker.generation) }
+        slot.store(worker.slot, ordering: .releasing)
+        generation.store(worker.generation, ordering: .releasing)
     }
 
     /// Adopts a paused socket on the next loop. Called by the server; safe on any thread.
     public func addConnection(_ socket: consuming PausedSocket) {
-        let (slot, generation) = place.withLock { $0 }
-        let info = StickyConnectionInfo(socket, slot: slot, generation: generation)
+        // No connection comes before `start` has returned.
+        let info = StickyConnectionInfo(
+            socket,
+            slot: slot.load(ordering: .acquiring),
+            generation: generation.load(ordering: .acquiring)
+        )
         // Without one the handler did not start, and the socket ends here.
         guard !loops.isEmpty else { return }
         let loop = loops[loops.count == 1 ? 0 : next.add(1, ordering: .relaxed).oldValue % loops.count]

@@ -1,10 +1,10 @@
 #if NIO && os(Linux)
-internal import NIOCore
+package import NIOCore
 
 /// Something that happens on a loop at a time. Subclasses say what.
 ///
 /// Unchecked: made anywhere, and from then on only touched on its loop.
-class LoopTimer: @unchecked Sendable {
+package class LoopTimer: @unchecked Sendable {
     fileprivate(set) var deadline: NIODeadline
     /// Timers of the same time fire in the order in which they were set.
     fileprivate var order: UInt64 = 0
@@ -49,6 +49,32 @@ final class TaskTimer: LoopTimer, @unchecked Sendable {
     func forget() {
         body = nil
         onAbandon = nil
+    }
+}
+
+/// A timer that is set again and again, and costs neither a promise nor a task. On its loop.
+package final class RepeatedTimer: LoopTimer, @unchecked Sendable {
+    private let action: () -> Void
+
+    package init(_ action: @escaping () -> Void) {
+        self.action = action
+        super.init(.distantFuture)
+    }
+
+    override func fire() {
+        action()
+    }
+}
+
+extension StickyEventLoop {
+    /// Calls the timer's action at that time, instead of the one that was set before. On the loop.
+    package func start(_ timer: RepeatedTimer, at deadline: NIODeadline) {
+        set(timer, at: deadline)
+    }
+
+    /// On the loop.
+    package func stop(_ timer: RepeatedTimer) {
+        unset(timer)
     }
 }
 

@@ -39,6 +39,7 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
     @exclusivity(unchecked) private var handshakes = HandshakeTurns<any LoopSource>()
     private var isStopping = false
     private var hasEnded = false
+    private var succeeded: EventLoopFuture<Void>?
     /// What the connections of the loop share.
     let shared = LoopResources()
 
@@ -276,6 +277,19 @@ public final class StickyEventLoop: NIOSerialEventLoopExecutor, @unchecked Senda
         while let timer = timers.popFirst() { timer.abandon() }
         guard work.isEmpty, sources.isEmpty, mailbox.close() else { return }
         hasEnded = true
+        // It refers to the loop.
+        succeeded = nil
+    }
+
+    /// A future that has succeeded: on the loop always the same one.
+    public func makeSucceededVoidFuture() -> EventLoopFuture<Void> {
+        let isHere = inEventLoop && !hasEnded
+        if isHere, let succeeded { return succeeded }
+        // Not `makeSucceededFuture`, which asks this method.
+        let promise = makePromise(of: Void.self)
+        promise.succeed(())
+        if isHere { succeeded = promise.futureResult }
+        return promise.futureResult
     }
 
     /// Runs Swift tasks on the loop.

@@ -58,6 +58,16 @@ struct EventLoopTests {
         try await group.shutdownGracefully()
     }
 
+    @Test("A future that has succeeded is there at once, on any thread, and always the same on the loop")
+    func succeeded() async throws {
+        let loop = try StickyEventLoop()
+        try await loop.makeSucceededVoidFuture().get()
+        try await loop.makeSucceededFuture(()).get()
+        let isSame = try await loop.submit { loop.makeSucceededVoidFuture() === loop.makeSucceededVoidFuture() }.get()
+        #expect(isSame)
+        try await loop.shutdownGracefully()
+    }
+
     @Test("Timers fire in the order of their times, from any thread")
     func timers() async throws {
         let loop = try StickyEventLoop()
