@@ -84,6 +84,9 @@ def compare(values):
             for quantile in ("p50", "p99"):
                 differences = [a[quantile] - b[quantile] for a, b in pairs]
                 found.append(spread(title, f"{quantile} until {what}", differences, "µs"))
+            # At a rate that leaves the server idle between connections nothing comes in batches.
+            differences = [each_cpu(a) - each_cpu(b) for a, b in both(case, one, other)]
+            found.append(spread(title, f"CPU of a connection, {case}", differences, "µs"))
     for one, other in MANY_WORKERS:
         for case in ("full", "two-full", "keepalive", "two-keepalive", "plain", "plain-keepalive"):
             ratios = [a["value"] / b["value"] for a, b in both(case, one, other)]
@@ -92,6 +95,11 @@ def compare(values):
         found.append(spread("beside a crowd / beside 10 idle connections", f"CPU of a TLS connection, {peer}",
                             [one["value"] / one["without"] for one in row if one], "×"))
     return [one for one in found if one]
+
+
+def each_cpu(one):
+    """Microseconds of the server's CPU for an operation, also where a latency was measured."""
+    return one["server_busy"] * one["client"]["seconds"] / one["client"]["operations"] * 1e6
 
 
 def spread(title, what, numbers, unit):

@@ -123,6 +123,8 @@ def parse():
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement (default 0.5)")
     parser.add_argument("--idle", type=int, default=2000, help="connections in the case `idle` (default 2000)")
     parser.add_argument("--crowd", type=int, default=10000, help="connections in the case `crowd` (default 10000)")
+    parser.add_argument("--rate", type=int, default=1000,
+                        help="new connections a second in the cases connect-latency and plain-latency (default 1000)")
     parser.add_argument("--no-limit", dest="limit", action="store_false", help="without the bare limit")
     parser.add_argument("--no-build", action="store_true", help="take the release build that is there")
     parser.add_argument("--sticky", help="take this sticky-demo and build none")
@@ -153,6 +155,9 @@ def main():
     for fatal in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(fatal, lambda *_: sys.exit(143))  # so that the servers are stopped then too
     cases = {name: CASES[name] for name in options.cases.split(",")}
+    for name, case in cases.items():
+        cases[name] = dataclasses.replace(case, client=case.client.replace("--rate 1000 ", f"--rate {options.rate} "),
+                                          what=case.what.replace("1000 conn", f"{options.rate} conn"))
     if options.libssl_client:
         for name, case in cases.items():
             cases[name] = dataclasses.replace(case, client=case.client.replace(RAW, LIBSSL))

@@ -20,7 +20,15 @@ server=$(swift build -c release --product ClusterFixture --scratch-path "$build/
 out=$(mktemp)
 "$server" workers=2 greet=yes events=lifecycle >"$out" &
 master=$!
-trap 'ordinary; kill "$master" 2>/dev/null; wait "$master" 2>/dev/null || true; rm -f "$out"' EXIT
+load=
+end() {
+    [ -z "$load" ] || kill "$load" 2>/dev/null || true
+    ordinary
+    kill "$master" 2>/dev/null || true
+    wait "$master" 2>/dev/null || true
+    rm -f "$out" "$out.round"
+}
+trap end EXIT
 trap 'exit 143' INT TERM HUP
 
 servers() { echo "$master" && cat "/proc/$master/task/"*/children; }
@@ -34,7 +42,11 @@ realtime() {
 }
 storm() {
     realtime
-    timeout -s KILL 300 ${FIFO:+chrt --fifo "$FIFO"} "$build/storm" "$port" "$connections" "$width"
+    timeout --kill-after 1 300 ${FIFO:+chrt --fifo "$FIFO"} \
+        "$build/storm" "$port" "$connections" "$width" >"$out.round" &
+    load=$!
+    wait "$load" # a signal is heard meanwhile
+    load=
     ordinary
 }
 
@@ -45,7 +57,8 @@ done
 port=$(sed -n 's/^listening [^ ]*:\([0-9]*\) .*/\1/p' "$out")
 echo "2 workers, $connections connections, $width at a time; load average $(cut -d' ' -f1 /proc/loadavg)"
 for round in $(seq "$rounds"); do
-    echo "round $round: $(storm);" \
+    storm
+    echo "round $round: $(cat "$out.round");" \
         "resident: $(cat "/proc/$master/task/"*/children | xargs -n1 | sort -n |
             while read -r pid; do awk '/VmRSS/ { printf "%d ", $2 }' "/proc/$pid/status"; done)" \
         "$(awk '/VmRSS/ { print $2 }' "/proc/$master/status") KiB"

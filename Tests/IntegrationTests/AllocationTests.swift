@@ -49,12 +49,12 @@ struct AllocationTests {
         let answered: Int
     }
 
-    // Measured: 927 and 30.0 with TLS, 62 and 24.0 without. Stock: 1097 and 37.0, 195 and 31.0. The master: 10 to 12.
+    // Measured: 915 and 22.0 with TLS, 45 and 16.0 without. Stock: 1121 and 28.9, 181 and 22.7. The master: 10.
     @Test(
         "of a connection with one request, and of a request on a kept one",
         arguments: [
-            ("lean", true, 975.0, 31.5), ("lean", false, 70.0, 25.5), ("stock", true, 1160.0, 39.0),
-            ("stock", false, 215.0, 33.0),
+            ("lean", true, 950.0, 23.5), ("lean", false, 52.0, 17.5), ("stock", true, 1160.0, 31.0),
+            ("stock", false, 200.0, 24.5),
         ]
     )
     func counts(transport: String, isTLS: Bool, connection: Double, request: Double) async throws {
@@ -62,11 +62,11 @@ struct AllocationTests {
         // Heartbeats allocate too, and a slow machine has more of them in the same work: one good run of three is proof.
         for _ in 1...3 {
             costs = try await self.costs(transport: transport, isTLS: isTLS)
-            if costs.connection <= connection, costs.request <= request, costs.masterConnection <= 15 { break }
+            if costs.connection <= connection, costs.request <= request, costs.masterConnection <= 13 { break }
         }
         #expect(costs.connection > 10 && costs.connection <= connection, "\(costs)")
         #expect(costs.request > 1 && costs.request <= request, "\(costs)")
-        #expect(costs.masterConnection > 0 && costs.masterConnection <= 15, "\(costs)")
+        #expect(costs.masterConnection > 0 && costs.masterConnection <= 13, "\(costs)")
     }
 }
 

@@ -21,7 +21,8 @@ public struct HTTPOptions: Sendable {
     public var runsRequestsOnEventLoop = true
 
     /// Handlers between HTTP and the application, made anew for each HTTP/1.1 connection and each stream of HTTP/2;
-    /// they see NIOHTTPTypes' `HTTPRequestPart` and `HTTPResponsePart`.
+    /// they see NIOHTTPTypes' `HTTPRequestPart` and `HTTPResponsePart`. With any of them every HTTP/1.1 connection goes
+    /// through a `NIOAsyncChannel`, as one with a request body does, which costs more CPU for each request.
     public var additionalChannelHandlers: @Sendable () -> [any RemovableChannelHandler] = { [] }
 
     /// The defaults.
