@@ -40,7 +40,8 @@ struct HandshakeOrderTests {
                 let recorder = Recorder()
                 recorder.onRead = { context, bytes in
                     seen.withLock { seen in
-                        if seen == nil { seen = newcomers.withLock { Self.answered($0) } }
+                        let crowd = newcomers.withLock { $0 }
+                        if seen == nil, !crowd.isEmpty { seen = Self.answered(crowd) }
                     }
                     context.writeAndFlush(NIOAny(bytes), promise: nil)
                 }
@@ -53,6 +54,10 @@ struct HandshakeOrderTests {
             let client = TestClient()
             try pair.send(client.step())
             while !client.handshakeDone { try pair.send(client.step(pair.receive())) }
+            // An answer says that the server, too, has it behind itself.
+            try pair.send(client.send(Array("first".utf8)))
+            while client.received.isEmpty { client.step(try pair.receive()) }
+            _ = client.takeReceived()
 
             // While the loop stands still, the crowd comes, and after it the request.
             let gate = Gate()
