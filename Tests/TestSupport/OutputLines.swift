@@ -14,15 +14,17 @@ public final class OutputLines: Sendable {
     public init() {
         let reading = pipe.fileHandleForReading
         Thread.detachNewThread { [weak self] in
-            while true {
-                let chunk = reading.availableData
-                guard let self else { return }
-                self.state.withLock { state in
+            var chunk: Data
+            repeat {
+                chunk = reading.availableData
+                self?.state.withLock { state in
                     state.bytes.append(chunk)
                     state.isComplete = chunk.isEmpty
                 }
-                if chunk.isEmpty { return }
-            }
+            } while !chunk.isEmpty
+            // A thread's closure outlives the thread here. Foundation's `Process` reads over the end of its memory when
+            // a process has some 1,360 descriptors.
+            try? reading.close()
         }
     }
 
