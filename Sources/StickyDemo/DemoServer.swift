@@ -72,12 +72,7 @@ struct DemoServer: Sendable {
         let group = try transport.makeGroup()
         let site = NIOLoopBoundBox.makeBoxSendingValue(BareSite(slot: worker.slot), eventLoop: group.next())
         return NIOConnectionHandler(group: group, tls: tls, logger: configuration.logger) { channel, _ in
-            do {
-                try BareHandler.install(on: channel, site: site.value)
-                return channel.eventLoop.makeSucceededVoidFuture()
-            } catch {
-                return channel.eventLoop.makeFailedFuture(error)
-            }
+            channel.eventLoop.makePreparedFuture { try BareHandler.install(on: channel, site: site.value) }
         }
     }
 

@@ -59,9 +59,7 @@ struct LingeringTests {
         let (count, closed) = try await blocking {
             let pair = try Loopback()
             pair.adopt(by: handler)
-            let client = TestClient()
-            try pair.send(client.step())
-            while !client.handshakeDone { try pair.send(client.step(pair.receive())) }
+            let client = try pair.shakeHands()
             try pair.send(client.send([1]))
             switch ending {
             case .closeNotify: try pair.send(client.close())
@@ -141,9 +139,7 @@ struct LingeringTests {
         try await blocking {
             let pair = try Loopback()
             pair.adopt(by: handler)
-            let client = TestClient()
-            try pair.send(client.step())
-            while !client.handshakeDone { try pair.send(client.step(pair.receive())) }
+            let client = try pair.shakeHands()
             while !client.serverHasClosed { client.step(try pair.receive()) }
             try pair.send(client.send(Array("late upload".utf8)) + client.close())
             #expect(try pair.receiveAll().isEmpty)

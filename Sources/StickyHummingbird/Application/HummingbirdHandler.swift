@@ -59,12 +59,9 @@ public final class HummingbirdHandler<App: ApplicationProtocol>: ConnectionHandl
         self.group = group
         self.server = server
         connections = NIOConnectionHandler(group: group, tls: tls, logger: app.logger) { channel, info in
-            do {
+            channel.eventLoop.makePreparedFuture {
                 guard let server = server.load() else { throw ChannelError.connectTimeout(.zero) }
                 try server.prepare(channel, info, isSecure: isSecure)
-                return channel.eventLoop.makeSucceededVoidFuture()
-            } catch {
-                return channel.eventLoop.makeFailedFuture(error)
             }
         }
     }

@@ -13,7 +13,7 @@ extension HTTP1ConnectionHandler {
     func begin(_ head: HTTPResponseHead) {
         makeRoom()
         let summary = HeadSummary(head.headers)
-        let (persistence, isToHead) = answering(Int(head.status.code), summary)
+        let (persistence, isToHead) = answering(Int(clamping: head.status.code), summary)
         encoder.write(head, summary, persistence, isToHead: isToHead, into: &gathered)
     }
 

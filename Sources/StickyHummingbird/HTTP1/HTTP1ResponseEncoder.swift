@@ -39,7 +39,7 @@ struct HTTP1ResponseEncoder {
         into buffer: inout ByteBuffer
     ) {
         write(
-            status: Int(head.status.code),
+            status: Int(clamping: head.status.code),
             head.status.reasonPhrase,
             head.headers.lazy.map { ($0.name, $0.value) },
             summary,

@@ -235,7 +235,8 @@ extension MasterLoop {
         }
     }
 
-    /// A process that serves nobody any more: puts the sockets that it has not receipted in front of its slot's queue, in their old order.
+    /// For a process that serves nobody any more: puts the sockets that it has not receipted in front of its slot's
+    /// queue, in their old order.
     @discardableResult
     private func takeBack(_ process: WorkerProcess) -> Int {
         // What it has receipted was its own, and ended with it.

@@ -24,17 +24,9 @@ struct SecretBytes: ~Copyable {
         self.count = 0
     }
 
-    init(copying source: UnsafeRawBufferPointer) throws(TLSError) {
+    init(copying source: some Collection<UInt8>) throws(TLSError) {
         try self.init(capacity: source.count)
-        UnsafeMutableRawBufferPointer(start: base, count: capacity).copyMemory(from: source)
-        count = source.count
-    }
-
-    init(copying source: [UInt8]) throws(TLSError) {
-        try self.init(capacity: source.count)
-        source.withUnsafeBytes { source in
-            UnsafeMutableRawBufferPointer(start: base, count: capacity).copyMemory(from: source)
-        }
+        UnsafeMutableRawBufferPointer(start: base, count: capacity).copyBytes(from: source)
         count = source.count
     }
 

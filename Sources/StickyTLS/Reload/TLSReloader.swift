@@ -14,9 +14,9 @@ import Darwin
 /// Task { try await reloader.run() }
 /// ```
 ///
-/// It looks at times, size, inode, mode and owner, through symbolic links, so it also sees certbot's way of changing a link,
-/// and that others may read a file of secrets from now on. What changes is given time to settle, because certificate and key are written one after the other. A state that cannot
-/// be used is told once (``TLSEvent/reloadFailed(_:)``) and not tried again until a file changes.
+/// It looks at times, size, inode, mode and owner, through symbolic links, so it also sees certbot's way of changing a
+/// link, and that others may read a file of secrets from now on. What changes is given time to settle, because
+/// certificate and key are written one after the other. A state that cannot be used is told once (``TLSEvent/reloadFailed(_:)``) and not tried again until a file changes.
 public final class TLSReloader: Sendable {
     private struct Stamp: Equatable {
         var seconds: Int

@@ -243,9 +243,7 @@ struct ChannelTests {
                 let all = try pair.receiveAll()
                 return #expect(all.count == 600_001)
             }
-            let client = TestClient()
-            try pair.send(client.step())
-            while !client.handshakeDone { try pair.send(client.step(pair.receive())) }
+            let client = try pair.shakeHands()
             try pair.send(client.send([0]))
             while !client.serverHasClosed { client.step(try pair.receive()) }
             #expect(client.takeReceived().count == 600_001)

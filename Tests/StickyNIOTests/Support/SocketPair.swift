@@ -2,6 +2,7 @@
 import NIOCore
 import StickyNIO
 import StickyServer
+import TLSTestSupport
 
 #if canImport(Glibc)
 import Glibc
@@ -76,6 +77,14 @@ final class Loopback {
             guard count > 0 else { throw Failure(errno: errno) }
             sent += count
         }
+    }
+
+    /// A client that has completed its handshake, and sent its last word of it.
+    func shakeHands() throws -> TestClient {
+        let client = TestClient()
+        try send(client.step())
+        while !client.handshakeDone { try send(client.step(receive())) }
+        return client
     }
 
     /// What comes next; empty at the end of the stream. Throws when the connection is reset.
