@@ -81,23 +81,4 @@ struct HandshakeOrderTests {
         try await group.shutdownGracefully()
     }
 }
-
-/// Holds a thread.
-private final class Gate: Sendable {
-    private let standing = Atomic<Bool>(false)
-    private let isOpen = Atomic<Bool>(false)
-
-    func stand() {
-        standing.store(true, ordering: .releasing)
-        while !isOpen.load(ordering: .acquiring) { usleep(1000) }
-    }
-
-    func awaitStanding() {
-        while !standing.load(ordering: .acquiring) { usleep(1000) }
-    }
-
-    func open() {
-        isOpen.store(true, ordering: .releasing)
-    }
-}
 #endif

@@ -49,6 +49,16 @@ final class LingeringClose {
         watch(context, last: outstanding(context, waiting), waiting)
     }
 
+    /// Ends our direction only, when everything has been flushed. `inputEnded`: the peer's stream has ended already.
+    func endOutput(_ context: ChannelHandlerContext, inputEnded: Bool, promise: EventLoopPromise<Void>?) {
+        if inputEnded {
+            // A channel of which both directions are shut down drops what it has not sent, so this waits until it has.
+            context.writeAndFlush(NIOAny(ByteBuffer()), promise: promise)
+        } else {
+            context.close(mode: .output, promise: promise)
+        }
+    }
+
     /// Begins, when everything has been flushed. `inputEnded`: the peer's stream has ended already.
     func begin(_ context: ChannelHandlerContext, inputEnded: Bool) {
         guard state == .idle else { return }
@@ -59,12 +69,7 @@ final class LingeringClose {
         done.futureResult.assumeIsolated().whenComplete { [self] _ in
             if inputHasEnded { finish(context) } else { discard(context) }
         }
-        if inputEnded {
-            // A channel of which both directions are shut down drops what it has not sent, so this waits until it has.
-            context.writeAndFlush(NIOAny(ByteBuffer()), promise: done)
-        } else {
-            context.close(mode: .output, promise: done)
-        }
+        endOutput(context, inputEnded: inputEnded, promise: done)
         if state == .shuttingDown { watchProgress(context) { 0 } }
     }
 

@@ -57,7 +57,10 @@ public final class LingeringCloseHandler: ChannelDuplexHandler {
     }
 
     public func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        guard mode == .all else { return context.close(mode: mode, promise: promise) }
+        // With the client's direction at its end, that of ours ends the connection.
+        guard mode == .all || mode == .output && inputHasEnded else {
+            return context.close(mode: mode, promise: promise)
+        }
         guard context.channel.isActive else { return context.close(mode: mode, promise: promise) }
         closing.add(promise)
         guard !closeIsWanted else { return }

@@ -84,7 +84,8 @@ extension OpenSSLServerHandler {
             } else {
                 state = .outputClosed
                 flushStaged(context)
-                context.close(mode: .output, promise: promise)
+                // The end of the TCP stream can be known while what came before it is still being decrypted.
+                closing.endOutput(context, inputEnded: socketInputHasEnded, promise: promise)
             }
         }
     }
